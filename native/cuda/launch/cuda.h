@@ -1,0 +1,59 @@
+// cuda.h: what launchers (one file per kernel family, same base name as the kernel) use of the CUDA core.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "../../host/backend.h"
+#include "../../host/error.h"
+#include "driver.h"  // the driver's types and the table of functions found by dlopen
+
+namespace fp::cuda {
+
+// A loaded kernel. Found by its name in the module that holds it; loaded on first use, cached for the device's life.
+struct Kernel {
+  CUfunction function = nullptr;
+  int max_threads = 0;
+  int registers = 0;
+  int static_shared_bytes = 0;
+};
+
+class CudaDevice;
+
+// The stream as launchers see it.
+struct Launch {
+  CudaDevice &device;
+  CUstream stream;
+};
+
+// `module` is a source file's base name (kernels/sm80_attention_d128.cu -> "sm80_attention_d128"), `name` an extern "C" kernel.
+// dynamic_shared_bytes above 48 KB are opted into here.
+Kernel &find_kernel(CudaDevice &device, const char *module, const char *name, int dynamic_shared_bytes = 0);
+int num_sms(CudaDevice &device);
+int max_shared_bytes(CudaDevice &device);
+// CTAs of that shape that fit on one SM.
+int occupancy(CudaDevice &device, const Kernel &kernel, int threads, int dynamic_shared_bytes);
+
+struct Grid {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+// One kernel whose only parameter is the struct `params` (by value, __grid_constant__).
+void launch_kernel(const Launch &launch, const Kernel &kernel, Grid grid, unsigned threads, unsigned dynamic_shared_bytes,
+                   const void *params);
+
+// The families. Each is defined in the file named beside it.
+void launch_attention(const Launch &launch, const fp_attention_args &args);                                             // attention.cc
+void attention_limits(CudaDevice &device, int dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits);
+void launch_merge_states(const Launch &launch, const fp_merge_states_args &args);                                       // attention.cc
+void launch_kv_append(const Launch &launch, const fp_kv_append_args &args);                                             // kv_cache.cc
+void launch_kv_copy_pages(const Launch &launch, const fp_kv_copy_pages_args &args);                                     // kv_cache.cc
+void launch_rms_norm(const Launch &launch, const fp_rms_norm_args &args);                                               // model_ops.cc
+void launch_rope(const Launch &launch, const fp_rope_args &args);                                                       // model_ops.cc
+void launch_silu_and_mul(const Launch &launch, const fp_silu_and_mul_args &args);                                       // model_ops.cc
+void launch_embedding(const Launch &launch, const fp_embedding_args &args);                                             // model_ops.cc
+void launch_linear(const Launch &launch, const fp_linear_args &args);         // linear.cc (cuBLASLt if found, else the own kernel)
+void launch_argmax(const Launch &launch, const fp_argmax_args &args);                                                   // sampling.cc
+void launch_sample(const Launch &launch, const fp_sample_args &args);                                                   // sampling.cc
+
+}  // namespace fp::cuda

@@ -1,0 +1,483 @@
+/* flashpage.h: the only ABI between TypeScript and the native library.
+ *
+ * scripts/gen_ffi.ts reads this file and writes src/ffi/symbols.gen.ts, src/ffi/structs.gen.ts and
+ * native/host/selftest.gen.h from it, so it keeps to a small subset of C:
+ *   - `FP_API <return> fp_name(<type> <name>, ...);` with the types i32, u32, f32, f64, `fp_handle`, `fp_address`,
+ *     `const void *` and `void *` (both a caller-owned typed array, or null), and the return types `fp_status` and `const char *`;
+ *   - structs whose fields are i32, u32, f32, f64, fp_handle or fp_address, one a line, `struct_size` first if it is an argument;
+ *   - enums whose members carry their value.
+ *
+ * Conventions
+ *   - Every function returns a status; fp_last_error() has the text of this thread's last failure.
+ *   - Handles and device addresses are f64: exact below 2^53, plain numbers in JavaScript. A handle is a table id with a
+ *     generation, so a stale one is an error (FP_INVALID_HANDLE), never a crash. Address 0 means "absent".
+ *   - Every operation is enqueued on a stream and returns at once, on the CPU too.
+ *   - Every tensor range an operation touches must lie in memory from fp_memory_alloc or fp_memory_register.
+ *   - Strides count elements of the tensor's dtype. The innermost dimension is contiguous.
+ *   - LSE is the natural logarithm. An empty or fully masked row gives output 0 and LSE -infinity.
+ */
+#ifndef FLASHPAGE_H
+#define FLASHPAGE_H
+#include <stdint.h>
+
+typedef int32_t i32;
+typedef uint32_t u32;
+typedef float f32;
+typedef double f64;
+typedef i32 fp_status;
+typedef f64 fp_handle;
+typedef f64 fp_address;
+
+#if defined(__cplusplus)
+#define FP_API extern "C" __attribute__((visibility("default")))
+#else
+#define FP_API __attribute__((visibility("default")))
+#endif
+
+#define FP_ABI_VERSION 1
+
+enum fp_status_code {
+  FP_OK = 0,
+  FP_INVALID_ARGUMENT = 1,
+  FP_INVALID_HANDLE = 2,
+  FP_OUT_OF_MEMORY = 3,
+  FP_NOT_SUPPORTED = 4,
+  FP_UNAVAILABLE = 5, /* no driver, or no device of that kind */
+  FP_DEVICE_ERROR = 6,
+  FP_INTERNAL = 7,
+  FP_NOT_READY = 8 /* a query or a download whose work has not ended: not a failure, sets no error text */
+};
+
+enum fp_device_kind {
+  FP_DEVICE_CPU = 0,
+  FP_DEVICE_CUDA = 1
+};
+
+enum fp_dtype {
+  FP_F32 = 0,
+  FP_F16 = 1,
+  FP_BF16 = 2,
+  FP_I32 = 3,
+  FP_U8 = 4
+};
+
+/* Rows of a tile: how many (token, query head) rows one work item holds at most. See fp_row_tile. */
+enum fp_tile_class {
+  FP_TILE_DECODE = 0, /* 16 rows: the warps of a CTA share the rows and split the KV tokens */
+  FP_TILE_PREFILL = 1 /* 128 rows: the warps of a CTA split the rows and share the KV tokens */
+};
+
+/* ---- library ---- */
+
+FP_API i32 fp_abi_version(void);
+FP_API const char *fp_build_id(void);
+FP_API const char *fp_last_error(void);
+/* Reads struct `struct_id` (order of definition in this file) from `bytes` field by field, and writes each field as f64. */
+FP_API fp_status fp_selftest_struct(i32 struct_id, const void *bytes, f64 num_bytes, void *fields, i32 num_fields);
+
+/* ---- devices ---- */
+
+struct fp_device_info {
+  i32 kind;
+  i32 ordinal;
+  i32 num_processors;      /* SMs, or worker threads */
+  i32 compute_capability;  /* 90 for sm_90; on the CPU 1 scalar, 2 AVX2, 3 AVX-512, 4 AMX, 10 NEON */
+  i32 driver_version;      /* as cuDriverGetVersion; 0 on the CPU */
+  i32 shared_memory_bytes; /* the most one CTA may use */
+  f64 total_memory_bytes;
+  f64 free_memory_bytes;
+  f64 l2_cache_bytes;
+};
+
+struct fp_memory_usage {
+  f64 allocated_bytes; /* live, by fp_memory_alloc */
+  f64 peak_bytes;
+  f64 num_allocations;
+  f64 pending_bytes; /* freed, but still read by work enqueued earlier or held by a graph */
+};
+
+/* device: f64[1]. num_threads: worker threads of a CPU device, 0 for one a core; ignored by CUDA. */
+FP_API fp_status fp_device_open(i32 kind, i32 ordinal, i32 num_threads, void *device);
+/* Waits for the device's work, then ends everything that belongs to it. */
+FP_API fp_status fp_device_close(fp_handle device);
+FP_API fp_status fp_device_get_info(fp_handle device, void *info);
+FP_API const char *fp_device_name(fp_handle device);
+/* Blocks. For tests and exit paths; src/ polls events instead. */
+FP_API fp_status fp_device_synchronize(fp_handle device);
+
+/* ---- memory ---- */
+
+/* address: f64[1]. Aligned to 256 bytes. num_bytes 0 is refused. */
+FP_API fp_status fp_memory_alloc(fp_handle device, f64 num_bytes, void *address);
+/* Never blocks: the memory goes back once all work enqueued so far, and every graph that captured it, is done with it. */
+FP_API fp_status fp_memory_free(fp_handle device, fp_address address);
+/* Declares memory that someone else owns, so that operations accept it. Unregister before its owner frees it. */
+FP_API fp_status fp_memory_register(fp_handle device, fp_address address, f64 num_bytes);
+FP_API fp_status fp_memory_unregister(fp_handle device, fp_address address);
+FP_API fp_status fp_memory_get_usage(fp_handle device, void *usage);
+/* The bytes of `source` are taken before the call returns. */
+FP_API fp_status fp_memory_upload(fp_handle stream, fp_address target, const void *source, f64 num_bytes);
+FP_API fp_status fp_memory_copy(fp_handle stream, fp_address target, fp_address source, f64 num_bytes);
+FP_API fp_status fp_memory_fill(fp_handle stream, fp_address target, i32 byte_value, f64 num_bytes);
+/* Starts a copy to the host; download: f64[1], a handle that fp_download_finish ends. */
+FP_API fp_status fp_download_begin(fp_handle stream, fp_address source, f64 num_bytes, void *download);
+/* FP_NOT_READY while the copy is under way; else copies the bytes into `target` and ends the handle. target null: gives it up. */
+FP_API fp_status fp_download_finish(fp_handle download, void *target, f64 num_bytes);
+
+/* ---- streams, events, graphs ---- */
+
+FP_API fp_status fp_stream_create(fp_handle device, void *stream);
+FP_API fp_status fp_stream_destroy(fp_handle stream);
+FP_API fp_status fp_stream_wait_event(fp_handle stream, fp_handle event);
+/* FP_OK if all work enqueued so far has ended, FP_NOT_READY if not, an error if it failed. */
+FP_API fp_status fp_stream_query(fp_handle stream);
+FP_API fp_status fp_event_create(fp_handle device, void *event);
+FP_API fp_status fp_event_destroy(fp_handle event);
+FP_API fp_status fp_event_record(fp_handle event, fp_handle stream);
+FP_API fp_status fp_event_query(fp_handle event);
+/* milliseconds: f64[1], between two events that have both happened. */
+FP_API fp_status fp_event_elapsed(fp_handle start, fp_handle end, void *milliseconds);
+FP_API fp_status fp_graph_begin_capture(fp_handle stream);
+FP_API fp_status fp_graph_end_capture(fp_handle stream, void *graph);
+FP_API fp_status fp_graph_launch(fp_handle graph, fp_handle stream);
+FP_API fp_status fp_graph_destroy(fp_handle graph);
+
+/* ---- the plan: what one attention launch does ----
+ *
+ * A plan is one i32 buffer on the device. It starts with fp_plan_header; the sections are found by the offsets in
+ * fp_attention_args, which are fixed at planning capacity so that a captured graph can read any plan that fits.
+ *
+ *   tiles     fp_row_tile[]    query rows that share one page list
+ *   work      fp_work_item[]   a tile x KV heads x a range of KV tokens, and where the result goes
+ *   cta_begin i32[num_ctas+1]  CTA c walks work[cta_begin[c] .. cta_begin[c+1])
+ *   merges    fp_merge_item[]  output rows that were split, and their partials in order
+ *   partials  i32[]            first workspace row of each partial, listed by merges
+ *   rows      fp_row_entry[]   gathered query tokens (rows of many requests that share KV)
+ */
+
+struct fp_plan_header {
+  i32 num_tiles;
+  i32 num_work_items;
+  i32 num_ctas;
+  i32 num_merges;
+  i32 num_partial_rows; /* workspace rows this plan uses */
+  i32 num_partials;
+  i32 num_row_entries;
+  i32 reserved;
+};
+
+/* Packed rows: row r of a tile and a KV head h is query token r / group of the tile, query head h * group + r % group, where
+ * group = num_qo_heads / num_kv_heads. A token is never split between tiles. */
+struct fp_row_tile {
+  i32 tile_class;       /* fp_tile_class */
+  i32 token_begin;      /* first row of q; if gathered, first index into rows */
+  i32 num_tokens;       /* num_tokens * group <= rows of the class */
+  i32 gathered;         /* 1: tokens and positions come from rows */
+  i32 qo_pos_begin;     /* logical position of the first token; the next token's is one higher (unused if gathered) */
+  i32 page_begin;       /* index into kv_indices of the page that holds KV token 0 of the list */
+  i32 kv_pos_begin;     /* logical position of KV token 0 of the list (the length of the prefix levels before it) */
+  i32 kv_len;           /* KV tokens in the list */
+  i32 mask_byte_begin;  /* first byte of the request's packed mask; -1: none */
+  i32 mask_stride_bits; /* columns of that mask; bit = (mask_row_begin + token) * stride + kv_pos */
+  i32 mask_row_begin;
+  i32 reserved;
+};
+
+struct fp_work_item {
+  i32 tile;
+  i32 kv_head_begin;
+  i32 num_kv_heads; /* walked one after another */
+  i32 kv_begin;     /* range of KV tokens of the list; may be empty */
+  i32 kv_end;
+  i32 partial_row;  /* -1: the result is final. Else the first workspace row; the next KV head's rows follow at once */
+  i32 needs_mask;   /* 0: every (row, token) pair of the range is visible, so no mask code need run */
+  i32 reserved;
+};
+
+/* Rows token_begin .. + num_tokens of out (all query heads of kv_head) are the merge of the listed partials, in order.
+ * Partial p's rows for them start at workspace row partials[partials_begin + p], packed as in fp_row_tile. */
+struct fp_merge_item {
+  i32 token_begin;
+  i32 num_tokens;
+  i32 kv_head;
+  i32 partials_begin;
+  i32 num_partials;
+  i32 reserved0;
+  i32 reserved1;
+  i32 reserved2;
+};
+
+struct fp_row_entry {
+  i32 token;  /* row of q */
+  i32 qo_pos; /* its logical position */
+};
+
+/* ---- attention ---- */
+
+/* What the planner must know of a device's kernels. */
+struct fp_attention_limits {
+  u32 struct_size;
+  i32 num_ctas;         /* CTAs that run at once */
+  i32 decode_rows;      /* rows of FP_TILE_DECODE */
+  i32 prefill_rows;     /* rows of FP_TILE_PREFILL */
+  i32 decode_kv_tile;   /* KV tokens per step: cut points of splits are multiples of it */
+  i32 prefill_kv_tile;
+};
+
+/* dtype and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */
+FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits);
+
+struct fp_attention_args {
+  u32 struct_size;
+  i32 dtype;           /* of q, k, v and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  i32 num_tokens;      /* rows of q */
+  i32 num_qo_heads;    /* a multiple of num_kv_heads; group 1..64 */
+  i32 num_kv_heads;
+  i32 head_dim_qk;     /* 64, 96, 128, 192, 256 */
+  i32 head_dim_vo;
+  i32 page_size;       /* 1..1024 KV tokens */
+  i32 num_pages;       /* pages in k and v */
+  i32 num_kv_indices;
+  i32 causal;          /* 1: kv_pos <= qo_pos */
+  i32 window_left;     /* kv_pos >= qo_pos - window_left; -1: unlimited */
+  i32 window_right;    /* kv_pos <= qo_pos + window_right; -1: unlimited */
+  f32 sm_scale;        /* score = sm_scale * (q . k) */
+  f32 logits_soft_cap; /* > 0: score = cap * tanh(score / cap), before the mask */
+  i32 num_ctas;
+  i32 max_tiles;       /* capacities, for bounds checks: a section's entries, not bytes */
+  i32 max_work_items;
+  i32 max_merges;
+  i32 max_partials;
+  i32 max_row_entries;
+  i32 max_partial_rows;
+  i32 tiles_offset;    /* offsets into plan, in i32 units */
+  i32 work_offset;
+  i32 cta_begin_offset;
+  i32 merges_offset;
+  i32 partials_offset;
+  i32 rows_offset;
+  i32 tile_classes;    /* bit c set: the plan has tiles of class c */
+  i32 reserved;
+  fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
+  f64 q_token_stride;
+  f64 q_head_stride;
+  fp_address k;        /* page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
+  f64 k_page_stride;
+  f64 k_token_stride;
+  f64 k_head_stride;
+  fp_address v;
+  f64 v_page_stride;
+  f64 v_token_stride;
+  f64 v_head_stride;
+  fp_address out;      /* [num_tokens, num_qo_heads, head_dim_vo] */
+  f64 out_token_stride;
+  f64 out_head_stride;
+  fp_address lse;      /* f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
+  fp_address kv_indices; /* i32 [num_kv_indices]: page ids; every page list is a run of it */
+  fp_address custom_mask; /* u8 [custom_mask_bytes], bits little-endian; 0: none */
+  f64 custom_mask_bytes;
+  fp_address plan;     /* i32 [plan_bytes / 4] */
+  f64 plan_bytes;
+  fp_address workspace; /* f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
+  f64 workspace_bytes;
+};
+
+FP_API fp_status fp_attention_run(fp_handle stream, const void *args);
+
+/* out, lse = merge of `num_states` attention states over disjoint KV, in order. FlashInfer paper, section 2.2. */
+struct fp_merge_states_args {
+  u32 struct_size;
+  i32 dtype;      /* of states and out: F32, F16, BF16 */
+  i32 num_rows;   /* tokens x heads */
+  i32 num_states;
+  i32 head_dim;
+  i32 reserved;
+  fp_address states;     /* [num_states, num_rows, head_dim] */
+  fp_address states_lse; /* f32 [num_states, num_rows] */
+  fp_address out;        /* [num_rows, head_dim] */
+  fp_address lse;        /* f32 [num_rows]; 0: not wanted */
+};
+
+FP_API fp_status fp_merge_states(fp_handle stream, const void *args);
+
+/* ---- paged KV cache ---- */
+
+struct fp_kv_append_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_tokens;
+  i32 num_kv_heads;
+  i32 head_dim_qk;
+  i32 head_dim_vo;
+  i32 page_size;
+  i32 num_pages;
+  i32 rotary_dim;       /* 0: no RoPE; else even and <= head_dim_qk; applied to k only */
+  i32 rope_interleaved; /* 1: pairs (2i, 2i+1); 0: pairs (i, i + rotary_dim / 2) */
+  fp_address k;         /* new keys [num_tokens, num_kv_heads, head_dim_qk] */
+  f64 k_token_stride;
+  f64 k_head_stride;
+  fp_address v;         /* new values [num_tokens, num_kv_heads, head_dim_vo] */
+  f64 v_token_stride;
+  f64 v_head_stride;
+  fp_address k_cache;
+  f64 k_page_stride;
+  f64 k_cache_token_stride;
+  f64 k_cache_head_stride;
+  fp_address v_cache;
+  f64 v_page_stride;
+  f64 v_cache_token_stride;
+  f64 v_cache_head_stride;
+  fp_address slots;     /* i32 [num_tokens]: page * page_size + token of the page; < 0: the token is not written */
+  fp_address positions; /* i32 [num_tokens], for RoPE; 0 without */
+  fp_address inv_freq;  /* f32 [rotary_dim / 2], radians per position, scaling included; 0 without RoPE */
+};
+
+FP_API fp_status fp_kv_append(fp_handle stream, const void *args);
+
+struct fp_kv_copy_pages_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_copies;
+  i32 num_kv_heads;
+  i32 head_dim_qk;
+  i32 head_dim_vo;
+  i32 page_size;
+  i32 num_pages;
+  fp_address k_cache;
+  f64 k_page_stride;
+  f64 k_cache_token_stride;
+  f64 k_cache_head_stride;
+  fp_address v_cache;
+  f64 v_page_stride;
+  f64 v_cache_token_stride;
+  f64 v_cache_head_stride;
+  fp_address pairs; /* i32 [num_copies, 2]: source page, target page; targets are distinct and no page is both */
+};
+
+FP_API fp_status fp_kv_copy_pages(fp_handle stream, const void *args);
+
+/* ---- what a model needs around attention ---- */
+
+/* residual given: residual += x, then out = norm(residual). Else out = norm(x). norm(x) = x / sqrt(mean(x^2) + eps) * weight. */
+struct fp_rms_norm_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_rows;
+  i32 dim;
+  f32 eps;
+  i32 reserved;
+  fp_address x;        /* [num_rows, dim] */
+  f64 x_row_stride;
+  fp_address residual; /* [num_rows, dim], read and written; 0: none */
+  f64 residual_row_stride;
+  fp_address weight;   /* [dim] */
+  fp_address out;      /* [num_rows, dim]; may be x */
+  f64 out_row_stride;
+};
+
+FP_API fp_status fp_rms_norm(fp_handle stream, const void *args);
+
+/* Rotates x in place. */
+struct fp_rope_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_tokens;
+  i32 num_heads;
+  i32 head_dim;
+  i32 rotary_dim;
+  i32 interleaved; /* as rope_interleaved of fp_kv_append_args */
+  i32 reserved;
+  fp_address x;    /* [num_tokens, num_heads, head_dim] */
+  f64 x_token_stride;
+  f64 x_head_stride;
+  fp_address positions; /* i32 [num_tokens] */
+  fp_address inv_freq;  /* f32 [rotary_dim / 2] */
+};
+
+FP_API fp_status fp_rope(fp_handle stream, const void *args);
+
+/* out = silu(x[:, :dim]) * x[:, dim:] */
+struct fp_silu_and_mul_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_rows;
+  i32 dim;
+  fp_address x;   /* [num_rows, 2 * dim] */
+  f64 x_row_stride;
+  fp_address out; /* [num_rows, dim] */
+  f64 out_row_stride;
+};
+
+FP_API fp_status fp_silu_and_mul(fp_handle stream, const void *args);
+
+struct fp_embedding_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_tokens;
+  i32 vocab_size;
+  i32 dim;
+  i32 reserved;
+  fp_address ids;   /* i32 [num_tokens]; an id outside the vocabulary gives a row of zeros */
+  fp_address table; /* [vocab_size, dim] */
+  fp_address out;   /* [num_tokens, dim] */
+};
+
+FP_API fp_status fp_embedding(fp_handle stream, const void *args);
+
+/* out = x . weight^T + bias, accumulated in f32 */
+struct fp_linear_args {
+  u32 struct_size;
+  i32 dtype;     /* of x, weight and bias */
+  i32 out_dtype; /* dtype, or FP_F32 */
+  i32 num_rows;  /* m */
+  i32 in_dim;    /* k */
+  i32 out_dim;   /* n */
+  fp_address x;      /* [m, k] */
+  f64 x_row_stride;
+  fp_address weight; /* [n, k], contiguous */
+  fp_address bias;   /* [n]; 0: none */
+  fp_address out;    /* [m, n] */
+  f64 out_row_stride;
+};
+
+FP_API fp_status fp_linear(fp_handle stream, const void *args);
+
+/* The lowest index wins a tie; NaN counts as -infinity. */
+struct fp_argmax_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_rows;
+  i32 vocab_size;
+  fp_address logits; /* [num_rows, vocab_size] */
+  f64 logits_row_stride;
+  fp_address out;    /* i32 [num_rows] */
+};
+
+FP_API fp_status fp_argmax(fp_handle stream, const void *args);
+
+/* One row's sampling parameters. The uniform number is word 0 of Philox4x32-10 with key (seed_lo, seed_hi) and
+ * counter (step, 0, 0, 0), times 2^-32. Kept are the top_k largest logits (ties by lower index), of them the smallest set, most
+ * probable first, whose probability reaches top_p; the draw walks the kept tokens in index order. temperature 0: argmax. */
+struct fp_sampling_row {
+  f32 temperature;
+  i32 top_k; /* 0: all */
+  f32 top_p; /* 1: all */
+  u32 seed_lo;
+  u32 seed_hi;
+  u32 step;
+};
+
+struct fp_sample_args {
+  u32 struct_size;
+  i32 dtype;
+  i32 num_rows;
+  i32 vocab_size;
+  fp_address logits; /* [num_rows, vocab_size] */
+  f64 logits_row_stride;
+  fp_address rows;   /* fp_sampling_row [num_rows] */
+  fp_address out;    /* i32 [num_rows] */
+};
+
+FP_API fp_status fp_sample(fp_handle stream, const void *args);
+
+#endif

@@ -1,0 +1,480 @@
+/**
+ * A paged KV cache: device memory for K and V in pages, the pool that hands pages out, and the sequences that use them.
+ *
+ * One page id names the same page in every layer, so one page table serves a whole model.
+ *
+ * @module
+ */
+import { DisposedError, InvalidArgumentError, PageError } from "../errors.ts";
+import { KvAppendArgs, KvCopyPagesArgs } from "../ffi/structs.gen.ts";
+import type { Device } from "../device/device.ts";
+import { DTYPE_CODE, type DType } from "../device/dtype.ts";
+import type { Stream } from "../device/stream.ts";
+import type { Tensor } from "../device/tensor.ts";
+import type { PageTable } from "../formats/page_table.ts";
+import { checkIntegrity } from "./integrity.ts";
+import { type KvLayout, kvStrides, type KvStrides } from "./layout.ts";
+import { PagePool } from "./page_pool.ts";
+import { type PrefixMatch, PrefixTree } from "./prefix_tree.ts";
+import { Sequence } from "./sequence.ts";
+
+/** Head dims the kernels have. */
+const HEAD_DIMS = [64, 96, 128, 192, 256];
+/** The largest page size of the ABI. */
+const MAX_PAGE_SIZE = 1024;
+
+/** How to make a {@linkcode PagedKvCache}. */
+export interface PagedKvCacheOptions {
+  /** Pages in each layer. */
+  numPages: number;
+  /** Tokens a page, 1 to 1024; not necessarily a power of two. */
+  pageSize: number;
+  numKvHeads: number;
+  /** 64, 96, 128, 192 or 256. */
+  headDim: number;
+  /** Of the values, if another than that of the keys. */
+  headDimVo?: number;
+  /** `"bf16"` or `"f16"`; `"f32"` on the CPU. */
+  dtype: DType;
+  /** Layers that share the page table; 1 by default. */
+  numLayers?: number;
+  /** `"NHD"` (default): [page, token, head, dim]; `"HND"`: [page, head, token, dim]. */
+  kvLayout?: KvLayout;
+  /** Stream of all the cache's work; the device's own by default. */
+  stream?: Stream;
+}
+
+/** Rotary embedding applied to keys as they are written. */
+export interface AppendRope {
+  /** f32 [rotaryDim / 2]: radians per position, scaling included. */
+  invFreq: Tensor;
+  /** Pairs (2i, 2i+1) if true, else (i, i + rotaryDim / 2). */
+  interleaved?: boolean;
+}
+
+/** Where the tokens of one step go; made by {@linkcode PagedKvCache.extend}, valid until the next call of it. */
+export interface AppendSlots {
+  readonly numTokens: number;
+  /** First token of each sequence: [numSequences + 1]. What `BatchAttention.plan` calls `qoIndptr`. */
+  readonly qoIndptr: Int32Array;
+  /** i32 [numTokens] on the device: page * pageSize + token of the page. */
+  readonly slots: Tensor;
+  /** i32 [numTokens] on the device: position of each token in its sequence. */
+  readonly positions: Tensor;
+}
+
+/** New keys and values of one layer. */
+export interface KvWrite {
+  /** [numTokens, numKvHeads, headDim] */
+  k: Tensor;
+  /** [numTokens, numKvHeads, headDimVo] */
+  v: Tensor;
+  /** From `extend`. */
+  slots: AppendSlots;
+  /** 0 by default. */
+  layer?: number;
+  /** Rotates `k` on the way in. */
+  rope?: AppendRope;
+}
+
+/** One layer's memory, as attention reads it. */
+export interface KvLayer {
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly kStrides: KvStrides;
+  readonly vStrides: KvStrides;
+}
+
+/** Pages of K and V on a device, with sequences over them. */
+export class PagedKvCache implements Disposable {
+  readonly device: Device;
+  readonly numPages: number;
+  readonly pageSize: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly headDimVo: number;
+  readonly dtype: DType;
+  readonly numLayers: number;
+  readonly kvLayout: KvLayout;
+  readonly stream: Stream;
+  /** Which pages are free. */
+  readonly pool: PagePool;
+  /** Prefixes kept for later prompts; empty until someone inserts. `extend` evicts from it when pages run short. */
+  readonly prefixes: PrefixTree;
+  readonly #keys: Tensor;
+  readonly #values: Tensor;
+  readonly #layers: KvLayer[] = [];
+  readonly #sequences: Set<Sequence> = new Set();
+  readonly #appendArgs = new KvAppendArgs();
+  readonly #copyArgs = new KvCopyPagesArgs();
+  /** Slots and positions of the present step; reused, in stream order. */
+  #slots: Tensor | undefined;
+  /** Page pairs of copy-on-write. */
+  #pairs: Tensor | undefined;
+  #current: AppendSlots | undefined;
+  #disposed = false;
+
+  /** @throws {InvalidArgumentError} or an out-of-memory error; nothing is kept then. */
+  constructor(device: Device, options: PagedKvCacheOptions) {
+    const { numPages, pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, numLayers = 1, kvLayout = "NHD" } = options;
+    expectInteger("pageSize", pageSize, 1, MAX_PAGE_SIZE);
+    expectInteger("numKvHeads", numKvHeads, 1, 65536);
+    expectInteger("numLayers", numLayers, 1, 65536);
+    for (const [name, dim] of [["headDim", headDim], ["headDimVo", headDimVo]] as const) {
+      if (!HEAD_DIMS.includes(dim)) {
+        throw new InvalidArgumentError(`Cannot create KV cache: ${name} is ${dim}. Supported: ${HEAD_DIMS.join(", ")}.`);
+      }
+    }
+    if (dtype !== "bf16" && dtype !== "f16" && !(dtype === "f32" && device.kind === "cpu")) {
+      throw new InvalidArgumentError(`Cannot create KV cache: dtype ${dtype} on ${device.kind}. Supported: bf16, f16${device.kind === "cpu" ? ", f32" : ""}.`);
+    }
+    if (kvLayout !== "NHD" && kvLayout !== "HND") {
+      throw new InvalidArgumentError(`Cannot create KV cache: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`);
+    }
+    this.device = device;
+    this.pool = new PagePool(numPages);
+    this.prefixes = new PrefixTree(this.pool, pageSize);
+    this.numPages = numPages;
+    this.pageSize = pageSize;
+    this.numKvHeads = numKvHeads;
+    this.headDim = headDim;
+    this.headDimVo = headDimVo;
+    this.dtype = dtype;
+    this.numLayers = numLayers;
+    this.kvLayout = kvLayout;
+    this.stream = options.stream ?? device.stream;
+    if (this.stream.device !== device) throw new InvalidArgumentError("Cannot create KV cache: the stream belongs to another device.");
+    const page = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
+    this.#keys = device.tensor([numLayers * numPages, ...page, headDim], dtype);
+    try {
+      this.#values = device.tensor([numLayers * numPages, ...page, headDimVo], dtype);
+    } catch (error) {
+      this.#keys.dispose();
+      throw error;
+    }
+    const kStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDim);
+    const vStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDimVo);
+    for (let layer = 0; layer < numLayers; layer++) {
+      const [begin, end] = [layer * numPages, (layer + 1) * numPages];
+      this.#layers.push({ k: this.#keys.slice(begin, end), v: this.#values.slice(begin, end), kStrides, vStrides });
+    }
+  }
+
+  /** Sequences that were not freed. */
+  get numSequences(): number {
+    return this.#sequences.size;
+  }
+
+  /** One layer's pages. */
+  layer(index: number): KvLayer {
+    expectInteger("layer", index, 0, this.numLayers - 1);
+    return this.#layers[index];
+  }
+
+  /**
+   * An empty sequence, or one that starts with a cached prefix.
+   *
+   * @param prefix from `prefixes.match`; the sequence takes over its pages.
+   */
+  createSequence(prefix?: PrefixMatch): Sequence {
+    this.#assertOpen("create a sequence");
+    return new Sequence(this.#owner, prefix?.pages ?? new Int32Array(0), prefix?.numTokens ?? 0);
+  }
+
+  /**
+   * Makes room for new tokens at the ends of sequences: takes pages, copies shared part-full pages, and uploads where each token goes.
+   * All or nothing.
+   *
+   * @param sequences of this cache, none twice.
+   * @param counts new tokens of each, >= 0.
+   * @throws {PageError} if too few pages are free, also after evicting unreferenced prefixes; every sequence is as before then.
+   */
+  extend(sequences: readonly Sequence[], counts: ArrayLike<number>): AppendSlots {
+    this.#assertOpen("extend sequences");
+    if (sequences.length !== counts.length) {
+      throw new InvalidArgumentError(`Cannot extend ${sequences.length} sequences: ${counts.length} counts were given. Pass one count a sequence.`);
+    }
+    const { qoIndptr, numNewPages, numCopies } = this.#countNeeds(sequences, counts);
+    const missing = numNewPages + numCopies - this.pool.numFree;
+    if (missing > 0) this.prefixes.evict(missing);
+    const fresh = this.pool.allocate(numNewPages + numCopies);
+    const numTokens = qoIndptr[sequences.length];
+    let taken = 0;
+    const pairs = new Int32Array(2 * numCopies);
+    let numPairs = 0;
+    const where = new Int32Array(2 * numTokens);
+    const newPages: Int32Array[] = [];
+    const copied: number[] = [];
+    for (let i = 0; i < sequences.length; i++) {
+      const { pages, length } = sequences[i];
+      const count = counts[i];
+      let last = pages.length > 0 ? pages[pages.length - 1] : -1;
+      copied.push(-1);
+      if (count > 0 && this.#lastPageIsSharedAndPartFull(sequences[i])) {
+        pairs[2 * numPairs] = last;
+        pairs[2 * numPairs + 1] = fresh[taken];
+        numPairs++;
+        last = copied[i] = fresh[taken++];
+      }
+      const own = fresh.subarray(taken, taken + Math.ceil((length + count) / this.pageSize) - pages.length);
+      taken += own.length;
+      newPages.push(own);
+      for (let t = 0; t < count; t++) {
+        const position = length + t;
+        const page = Math.floor(position / this.pageSize);
+        const id = page < pages.length ? last : own[page - pages.length];
+        where[qoIndptr[i] + t] = id * this.pageSize + position % this.pageSize;
+        where[numTokens + qoIndptr[i] + t] = position;
+      }
+    }
+    let slots: AppendSlots;
+    try {
+      slots = this.#uploadSlots(where, numTokens, qoIndptr);
+      this.#copyPages(pairs);
+    } catch (error) {
+      this.pool.release(fresh);
+      throw error;
+    }
+    for (let i = 0; i < sequences.length; i++) {
+      if (copied[i] >= 0) {
+        const pages = sequences[i].pages;
+        this.pool.release([pages[pages.length - 1]]);
+        sequences[i].replaceLastPage(copied[i]);
+      }
+      sequences[i].grow(counts[i], newPages[i]);
+    }
+    return slots;
+  }
+
+  /**
+   * Writes keys and values of one layer to the slots that `extend` made.
+   *
+   * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step.
+   */
+  write({ k, v, slots, layer = 0, rope }: KvWrite): void {
+    this.#assertOpen("write");
+    if (slots !== this.#current) {
+      throw new InvalidArgumentError("Cannot write to the KV cache: these slots are of an earlier extend(). Write every layer before the next extend().");
+    }
+    const { k: kCache, v: vCache, kStrides, vStrides } = this.layer(layer);
+    this.#expectNew("k", k, slots.numTokens, this.headDim);
+    this.#expectNew("v", v, slots.numTokens, this.headDimVo);
+    if (slots.numTokens === 0) return;
+    const args = this.#appendArgs;
+    args.dtype = DTYPE_CODE[this.dtype];
+    args.numTokens = slots.numTokens;
+    args.numKvHeads = this.numKvHeads;
+    args.headDimQk = this.headDim;
+    args.headDimVo = this.headDimVo;
+    args.pageSize = this.pageSize;
+    args.numPages = this.numPages;
+    args.rotaryDim = 0;
+    args.ropeInterleaved = 0;
+    args.positions = 0;
+    args.invFreq = 0;
+    if (rope !== undefined) {
+      const { invFreq } = rope;
+      if (invFreq.device !== this.device || invFreq.dtype !== "f32" || invFreq.shape.length !== 1 || 2 * invFreq.shape[0] > this.headDim) {
+        throw new InvalidArgumentError(
+          `Cannot rotate keys: invFreq is ${invFreq.dtype} [${invFreq.shape}]. Pass f32 [rotaryDim / 2] of the cache's device, at most ${this.headDim / 2} long.`,
+        );
+      }
+      args.rotaryDim = 2 * invFreq.shape[0];
+      args.ropeInterleaved = rope.interleaved ? 1 : 0;
+      args.positions = slots.positions.address;
+      args.invFreq = invFreq.address;
+    }
+    args.k = k.address;
+    args.kTokenStride = k.strides[0];
+    args.kHeadStride = k.strides[1];
+    args.v = v.address;
+    args.vTokenStride = v.strides[0];
+    args.vHeadStride = v.strides[1];
+    args.kCache = kCache.address;
+    args.kPageStride = kStrides.page;
+    args.kCacheTokenStride = kStrides.token;
+    args.kCacheHeadStride = kStrides.head;
+    args.vCache = vCache.address;
+    args.vPageStride = vStrides.page;
+    args.vCacheTokenStride = vStrides.token;
+    args.vCacheHeadStride = vStrides.head;
+    args.slots = slots.slots.address;
+    const { native } = this.device;
+    native.check(native.fp_kv_append(this.stream.handle, args.bytes), "append to the KV cache");
+  }
+
+  /**
+   * `extend` and `write` for a cache of one layer: adds the tokens of `k` and `v` to the sequences' ends.
+   *
+   * @param sequences of this cache.
+   * @param kv `k` [numTokens, numKvHeads, headDim] and `v` [numTokens, numKvHeads, headDimVo]; `indptr` [numSequences + 1] says
+   *   which rows belong to which sequence (omit it for one sequence); `rope` rotates keys on the way in.
+   */
+  append(
+    sequences: readonly Sequence[],
+    kv: { k: Tensor; v: Tensor; indptr?: ArrayLike<number>; rope?: AppendRope },
+  ): AppendSlots {
+    this.#assertOpen("append");
+    if (this.numLayers !== 1) {
+      throw new InvalidArgumentError(`Cannot append in one call to a cache of ${this.numLayers} layers: call extend() once, then write() for each layer.`);
+    }
+    const { indptr = [0, kv.k.shape[0]] } = kv;
+    if (indptr.length !== sequences.length + 1 || indptr[0] !== 0 || indptr[sequences.length] !== kv.k.shape[0]) {
+      throw new InvalidArgumentError(
+        `Cannot append ${kv.k.shape[0]} tokens to ${sequences.length} sequences: indptr is [${Array.from(indptr)}]. ` +
+          "It needs one entry more than sequences, from 0 to the number of tokens.",
+      );
+    }
+    const counts = sequences.map((_, i) => indptr[i + 1] - indptr[i]);
+    // Refuse bad tensors before pages are taken: a failed append must leave the sequences as they were.
+    this.#expectNew("k", kv.k, kv.k.shape[0], this.headDim);
+    this.#expectNew("v", kv.v, kv.k.shape[0], this.headDimVo);
+    const slots = this.extend(sequences, counts);
+    this.write({ k: kv.k, v: kv.v, slots, rope: kv.rope });
+    return slots;
+  }
+
+  /** The page table of some sequences, one row each, as `BatchAttention.plan` takes it. */
+  pageTable(sequences: readonly Sequence[]): PageTable {
+    this.#assertOpen("make a page table");
+    const indptr = new Int32Array(sequences.length + 1);
+    const lastPageLen = new Int32Array(sequences.length);
+    for (let i = 0; i < sequences.length; i++) {
+      this.#assertOwn(sequences[i], i);
+      const { length, pages } = sequences[i];
+      indptr[i + 1] = indptr[i] + pages.length;
+      lastPageLen[i] = length === 0 ? 0 : length - (pages.length - 1) * this.pageSize;
+    }
+    const indices = new Int32Array(indptr[sequences.length]);
+    for (let i = 0; i < sequences.length; i++) indices.set(sequences[i].pages, indptr[i]);
+    return { indptr, indices, lastPageLen, pageSize: this.pageSize };
+  }
+
+  /** Checks that every page's count equals its holders (sequences and cached prefixes). @throws {PageError} naming what is wrong. */
+  checkIntegrity(): void {
+    checkIntegrity(this.pool, this.prefixes, this.#sequences, this.pageSize);
+  }
+
+  /** Frees the sequences, the cached prefixes and the memory. A second call does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const sequence of [...this.#sequences]) sequence.free();
+    this.prefixes.clear();
+    this.#keys.dispose();
+    this.#values.dispose();
+    this.#slots?.dispose();
+    this.#pairs?.dispose();
+  }
+
+  /** Same as `dispose`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  readonly #owner = {
+    cache: this,
+    get pool(): PagePool {
+      return this.cache.pool;
+    },
+    get pageSize(): number {
+      return this.cache.pageSize;
+    },
+    adopt: (sequence: Sequence): void => void this.#sequences.add(sequence),
+    forget: (sequence: Sequence): void => void this.#sequences.delete(sequence),
+  };
+
+  #countNeeds(sequences: readonly Sequence[], counts: ArrayLike<number>): { qoIndptr: Int32Array; numNewPages: number; numCopies: number } {
+    const qoIndptr = new Int32Array(sequences.length + 1);
+    let numNewPages = 0;
+    let numCopies = 0;
+    const seen = new Set<Sequence>();
+    for (let i = 0; i < sequences.length; i++) {
+      const sequence = sequences[i];
+      this.#assertOwn(sequence, i);
+      if (seen.has(sequence)) throw new InvalidArgumentError(`Cannot extend sequences: number ${i} is listed twice.`);
+      seen.add(sequence);
+      const count = counts[i];
+      if (!Number.isInteger(count) || count < 0 || sequence.length + count > 0x7fffffff) {
+        throw new InvalidArgumentError(`Cannot extend sequence ${i} by ${count} tokens: pass an integer >= 0 (its length is ${sequence.length}).`);
+      }
+      qoIndptr[i + 1] = qoIndptr[i] + count;
+      numNewPages += Math.ceil((sequence.length + count) / this.pageSize) - sequence.pages.length;
+      if (count > 0 && this.#lastPageIsSharedAndPartFull(sequence)) numCopies++;
+    }
+    return { qoIndptr, numNewPages, numCopies };
+  }
+
+  #lastPageIsSharedAndPartFull({ length, pages }: Sequence): boolean {
+    return length % this.pageSize !== 0 && this.pool.count(pages[pages.length - 1]) > 1;
+  }
+
+  #uploadSlots(where: Int32Array, numTokens: number, qoIndptr: Int32Array): AppendSlots {
+    if (this.#slots === undefined || this.#slots.shape[0] < where.length) {
+      const grown = this.device.tensor([Math.max(64, where.length, 2 * (this.#slots?.shape[0] ?? 0))], "i32");
+      this.#slots?.dispose();
+      this.#slots = grown;
+    }
+    const slots = this.#slots.slice(0, numTokens);
+    const positions = this.#slots.slice(numTokens, 2 * numTokens);
+    if (numTokens > 0) this.#slots.slice(0, 2 * numTokens).write(where, this.stream);
+    this.#current = { numTokens, qoIndptr, slots, positions };
+    return this.#current;
+  }
+
+  #copyPages(pairs: Int32Array): void {
+    if (pairs.length === 0) return;
+    if (this.#pairs === undefined || this.#pairs.shape[0] < pairs.length) {
+      const grown = this.device.tensor([Math.max(64, 2 * pairs.length)], "i32");
+      this.#pairs?.dispose();
+      this.#pairs = grown;
+    }
+    this.#pairs.slice(0, pairs.length).write(pairs, this.stream);
+    const args = this.#copyArgs;
+    args.dtype = DTYPE_CODE[this.dtype];
+    args.numCopies = pairs.length / 2;
+    args.numKvHeads = this.numKvHeads;
+    args.headDimQk = this.headDim;
+    args.headDimVo = this.headDimVo;
+    args.pageSize = this.pageSize;
+    args.numPages = this.numPages;
+    args.pairs = this.#pairs.address;
+    const { native } = this.device;
+    for (const { k, v, kStrides, vStrides } of this.#layers) {
+      args.kCache = k.address;
+      args.kPageStride = kStrides.page;
+      args.kCacheTokenStride = kStrides.token;
+      args.kCacheHeadStride = kStrides.head;
+      args.vCache = v.address;
+      args.vPageStride = vStrides.page;
+      args.vCacheTokenStride = vStrides.token;
+      args.vCacheHeadStride = vStrides.head;
+      native.check(native.fp_kv_copy_pages(this.stream.handle, args.bytes), "copy shared pages");
+    }
+  }
+
+  #expectNew(name: string, tensor: Tensor, numTokens: number, dim: number): void {
+    const want = [numTokens, this.numKvHeads, dim];
+    if (tensor.device !== this.device) throw new InvalidArgumentError(`Cannot append ${name}: it lies on ${tensor.device.name}, the cache on ${this.device.name}.`);
+    if (tensor.dtype !== this.dtype) throw new InvalidArgumentError(`Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${this.dtype}.`);
+    if (tensor.shape.length !== 3 || want.some((n, i) => tensor.shape[i] !== n)) {
+      throw new InvalidArgumentError(`Cannot append ${name}: its shape is [${tensor.shape}]. Expected [numTokens, numKvHeads, headDim] = [${want}].`);
+    }
+    if (tensor.strides[2] !== 1) throw new InvalidArgumentError(`Cannot append ${name}: its innermost stride is ${tensor.strides[2]}. It must be 1.`);
+  }
+
+  #assertOwn(sequence: Sequence, index: number): void {
+    sequence.assertLive("use");
+    if (!this.#sequences.has(sequence)) throw new PageError(`Cannot use sequence ${index}: it belongs to another cache.`);
+  }
+
+  #assertOpen(action: string): void {
+    if (this.#disposed) throw new DisposedError(`Cannot ${action}: the KV cache was disposed.`);
+  }
+}
+
+function expectInteger(name: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidArgumentError(`Cannot use KV cache: ${name} is ${value}. Pass an integer from ${min} to ${max}.`);
+  }
+}
