@@ -1,0 +1,2921 @@
+// Written by scripts/gen_ffi.ts from native/flashpage.h. Do not edit.
+
+/** `enum fp_status_code` */
+export const StatusCode = {
+  OK: 0,
+  INVALID_ARGUMENT: 1,
+  INVALID_HANDLE: 2,
+  OUT_OF_MEMORY: 3,
+  NOT_SUPPORTED: 4,
+  UNAVAILABLE: 5,
+  DEVICE_ERROR: 6,
+  INTERNAL: 7,
+  NOT_READY: 8,
+} as const;
+
+/** `enum fp_device_kind` */
+export const DeviceKind = {
+  CPU: 0,
+  CUDA: 1,
+} as const;
+
+/** `enum fp_dtype` */
+export const Dtype = {
+  F32: 0,
+  F16: 1,
+  BF16: 2,
+  I32: 3,
+  U8: 4,
+} as const;
+
+/** `enum fp_tile_class` */
+export const TileClass = {
+  DECODE: 0,
+  PREFILL: 1,
+} as const;
+
+/** `struct fp_device_info` in 4-byte words: its length, and where each field is. */
+export const DEVICE_INFO = {
+  words: 12,
+  kind: 0,
+  ordinal: 1,
+  numProcessors: 2,
+  computeCapability: 3,
+  driverVersion: 4,
+  sharedMemoryBytes: 5,
+  totalMemoryBytes: 6,
+  freeMemoryBytes: 8,
+  l2CacheBytes: 10,
+} as const;
+
+/** `struct fp_device_info`: pass `bytes` to the library. */
+export class DeviceInfo {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32 */
+  get kind(): number {
+    return this.#i32[0];
+  }
+  set kind(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32 */
+  get ordinal(): number {
+    return this.#i32[1];
+  }
+  set ordinal(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: SMs, or worker threads */
+  get numProcessors(): number {
+    return this.#i32[2];
+  }
+  set numProcessors(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: 90 for sm_90; on the CPU 1 scalar, 2 AVX2, 3 AVX-512, 4 AMX, 10 NEON */
+  get computeCapability(): number {
+    return this.#i32[3];
+  }
+  set computeCapability(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: as cuDriverGetVersion; 0 on the CPU */
+  get driverVersion(): number {
+    return this.#i32[4];
+  }
+  set driverVersion(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32: the most one CTA may use */
+  get sharedMemoryBytes(): number {
+    return this.#i32[5];
+  }
+  set sharedMemoryBytes(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** f64 */
+  get totalMemoryBytes(): number {
+    return this.#f64[3];
+  }
+  set totalMemoryBytes(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64 */
+  get freeMemoryBytes(): number {
+    return this.#f64[4];
+  }
+  set freeMemoryBytes(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64 */
+  get l2CacheBytes(): number {
+    return this.#f64[5];
+  }
+  set l2CacheBytes(value: number) {
+    this.#f64[5] = value;
+  }
+}
+
+/** `struct fp_memory_usage` in 4-byte words: its length, and where each field is. */
+export const MEMORY_USAGE = {
+  words: 8,
+  allocatedBytes: 0,
+  peakBytes: 2,
+  numAllocations: 4,
+  pendingBytes: 6,
+} as const;
+
+/** `struct fp_memory_usage`: pass `bytes` to the library. */
+export class MemoryUsage {
+  /** Bytes of the struct. */
+  static readonly byteLength = 32;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(32);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+  }
+
+  /** f64: live, by fp_memory_alloc */
+  get allocatedBytes(): number {
+    return this.#f64[0];
+  }
+  set allocatedBytes(value: number) {
+    this.#f64[0] = value;
+  }
+
+  /** f64 */
+  get peakBytes(): number {
+    return this.#f64[1];
+  }
+  set peakBytes(value: number) {
+    this.#f64[1] = value;
+  }
+
+  /** f64 */
+  get numAllocations(): number {
+    return this.#f64[2];
+  }
+  set numAllocations(value: number) {
+    this.#f64[2] = value;
+  }
+
+  /** f64: freed, but still read by work enqueued earlier or held by a graph */
+  get pendingBytes(): number {
+    return this.#f64[3];
+  }
+  set pendingBytes(value: number) {
+    this.#f64[3] = value;
+  }
+}
+
+/** `struct fp_plan_header` in 4-byte words: its length, and where each field is. */
+export const PLAN_HEADER = {
+  words: 8,
+  numTiles: 0,
+  numWorkItems: 1,
+  numCtas: 2,
+  numMerges: 3,
+  numPartialRows: 4,
+  numPartials: 5,
+  numRowEntries: 6,
+  reserved: 7,
+} as const;
+
+/** `struct fp_plan_header`: pass `bytes` to the library. */
+export class PlanHeader {
+  /** Bytes of the struct. */
+  static readonly byteLength = 32;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(32);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32 */
+  get numTiles(): number {
+    return this.#i32[0];
+  }
+  set numTiles(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32 */
+  get numWorkItems(): number {
+    return this.#i32[1];
+  }
+  set numWorkItems(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numCtas(): number {
+    return this.#i32[2];
+  }
+  set numCtas(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get numMerges(): number {
+    return this.#i32[3];
+  }
+  set numMerges(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: workspace rows this plan uses */
+  get numPartialRows(): number {
+    return this.#i32[4];
+  }
+  set numPartialRows(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get numPartials(): number {
+    return this.#i32[5];
+  }
+  set numPartials(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get numRowEntries(): number {
+    return this.#i32[6];
+  }
+  set numRowEntries(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[7];
+  }
+  set reserved(value: number) {
+    this.#i32[7] = value;
+  }
+}
+
+/** `struct fp_row_tile` in 4-byte words: its length, and where each field is. */
+export const ROW_TILE = {
+  words: 12,
+  tileClass: 0,
+  tokenBegin: 1,
+  numTokens: 2,
+  gathered: 3,
+  qoPosBegin: 4,
+  pageBegin: 5,
+  kvPosBegin: 6,
+  kvLen: 7,
+  maskByteBegin: 8,
+  maskStrideBits: 9,
+  maskRowBegin: 10,
+  reserved: 11,
+} as const;
+
+/** `struct fp_row_tile`: pass `bytes` to the library. */
+export class RowTile {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32: fp_tile_class */
+  get tileClass(): number {
+    return this.#i32[0];
+  }
+  set tileClass(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32: first row of q; if gathered, first index into rows */
+  get tokenBegin(): number {
+    return this.#i32[1];
+  }
+  set tokenBegin(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: num_tokens * group <= rows of the class */
+  get numTokens(): number {
+    return this.#i32[2];
+  }
+  set numTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: 1: tokens and positions come from rows */
+  get gathered(): number {
+    return this.#i32[3];
+  }
+  set gathered(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: logical position of the first token; the next token's is one higher (unused if gathered) */
+  get qoPosBegin(): number {
+    return this.#i32[4];
+  }
+  set qoPosBegin(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32: index into kv_indices of the page that holds KV token 0 of the list */
+  get pageBegin(): number {
+    return this.#i32[5];
+  }
+  set pageBegin(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32: logical position of KV token 0 of the list (the length of the prefix levels before it) */
+  get kvPosBegin(): number {
+    return this.#i32[6];
+  }
+  set kvPosBegin(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32: KV tokens in the list */
+  get kvLen(): number {
+    return this.#i32[7];
+  }
+  set kvLen(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** i32: first byte of the request's packed mask; -1: none */
+  get maskByteBegin(): number {
+    return this.#i32[8];
+  }
+  set maskByteBegin(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32: columns of that mask; bit = (mask_row_begin + token) * stride + kv_pos */
+  get maskStrideBits(): number {
+    return this.#i32[9];
+  }
+  set maskStrideBits(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** i32 */
+  get maskRowBegin(): number {
+    return this.#i32[10];
+  }
+  set maskRowBegin(value: number) {
+    this.#i32[10] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[11];
+  }
+  set reserved(value: number) {
+    this.#i32[11] = value;
+  }
+}
+
+/** `struct fp_work_item` in 4-byte words: its length, and where each field is. */
+export const WORK_ITEM = {
+  words: 8,
+  tile: 0,
+  kvHeadBegin: 1,
+  numKvHeads: 2,
+  kvBegin: 3,
+  kvEnd: 4,
+  partialRow: 5,
+  needsMask: 6,
+  reserved: 7,
+} as const;
+
+/** `struct fp_work_item`: pass `bytes` to the library. */
+export class WorkItem {
+  /** Bytes of the struct. */
+  static readonly byteLength = 32;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(32);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32 */
+  get tile(): number {
+    return this.#i32[0];
+  }
+  set tile(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32 */
+  get kvHeadBegin(): number {
+    return this.#i32[1];
+  }
+  set kvHeadBegin(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: walked one after another */
+  get numKvHeads(): number {
+    return this.#i32[2];
+  }
+  set numKvHeads(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: range of KV tokens of the list; may be empty */
+  get kvBegin(): number {
+    return this.#i32[3];
+  }
+  set kvBegin(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get kvEnd(): number {
+    return this.#i32[4];
+  }
+  set kvEnd(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32: -1: the result is final. Else the first workspace row; the next KV head's rows follow at once */
+  get partialRow(): number {
+    return this.#i32[5];
+  }
+  set partialRow(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32: 0: every (row, token) pair of the range is visible, so no mask code need run */
+  get needsMask(): number {
+    return this.#i32[6];
+  }
+  set needsMask(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[7];
+  }
+  set reserved(value: number) {
+    this.#i32[7] = value;
+  }
+}
+
+/** `struct fp_merge_item` in 4-byte words: its length, and where each field is. */
+export const MERGE_ITEM = {
+  words: 8,
+  tokenBegin: 0,
+  numTokens: 1,
+  kvHead: 2,
+  partialsBegin: 3,
+  numPartials: 4,
+  reserved0: 5,
+  reserved1: 6,
+  reserved2: 7,
+} as const;
+
+/** `struct fp_merge_item`: pass `bytes` to the library. */
+export class MergeItem {
+  /** Bytes of the struct. */
+  static readonly byteLength = 32;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(32);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32 */
+  get tokenBegin(): number {
+    return this.#i32[0];
+  }
+  set tokenBegin(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32 */
+  get numTokens(): number {
+    return this.#i32[1];
+  }
+  set numTokens(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get kvHead(): number {
+    return this.#i32[2];
+  }
+  set kvHead(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get partialsBegin(): number {
+    return this.#i32[3];
+  }
+  set partialsBegin(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get numPartials(): number {
+    return this.#i32[4];
+  }
+  set numPartials(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get reserved0(): number {
+    return this.#i32[5];
+  }
+  set reserved0(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get reserved1(): number {
+    return this.#i32[6];
+  }
+  set reserved1(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get reserved2(): number {
+    return this.#i32[7];
+  }
+  set reserved2(value: number) {
+    this.#i32[7] = value;
+  }
+}
+
+/** `struct fp_row_entry` in 4-byte words: its length, and where each field is. */
+export const ROW_ENTRY = {
+  words: 2,
+  token: 0,
+  qoPos: 1,
+} as const;
+
+/** `struct fp_row_entry`: pass `bytes` to the library. */
+export class RowEntry {
+  /** Bytes of the struct. */
+  static readonly byteLength = 8;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(8);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32: row of q */
+  get token(): number {
+    return this.#i32[0];
+  }
+  set token(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32: its logical position */
+  get qoPos(): number {
+    return this.#i32[1];
+  }
+  set qoPos(value: number) {
+    this.#i32[1] = value;
+  }
+}
+
+/** `struct fp_attention_limits` in 4-byte words: its length, and where each field is. */
+export const ATTENTION_LIMITS = {
+  words: 6,
+  structSize: 0,
+  numCtas: 1,
+  decodeRows: 2,
+  prefillRows: 3,
+  decodeKvTile: 4,
+  prefillKvTile: 5,
+} as const;
+
+/** `struct fp_attention_limits`: pass `bytes` to the library. */
+export class AttentionLimits {
+  /** Bytes of the struct. */
+  static readonly byteLength = 24;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(24);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 24;
+  }
+
+  /** i32: CTAs that run at once */
+  get numCtas(): number {
+    return this.#i32[1];
+  }
+  set numCtas(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: rows of FP_TILE_DECODE */
+  get decodeRows(): number {
+    return this.#i32[2];
+  }
+  set decodeRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: rows of FP_TILE_PREFILL */
+  get prefillRows(): number {
+    return this.#i32[3];
+  }
+  set prefillRows(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: KV tokens per step: cut points of splits are multiples of it */
+  get decodeKvTile(): number {
+    return this.#i32[4];
+  }
+  set decodeKvTile(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get prefillKvTile(): number {
+    return this.#i32[5];
+  }
+  set prefillKvTile(value: number) {
+    this.#i32[5] = value;
+  }
+}
+
+/** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
+export const ATTENTION_ARGS = {
+  words: 74,
+  structSize: 0,
+  dtype: 1,
+  numTokens: 2,
+  numQoHeads: 3,
+  numKvHeads: 4,
+  headDimQk: 5,
+  headDimVo: 6,
+  pageSize: 7,
+  numPages: 8,
+  numKvIndices: 9,
+  causal: 10,
+  windowLeft: 11,
+  windowRight: 12,
+  smScale: 13,
+  logitsSoftCap: 14,
+  numCtas: 15,
+  maxTiles: 16,
+  maxWorkItems: 17,
+  maxMerges: 18,
+  maxPartials: 19,
+  maxRowEntries: 20,
+  maxPartialRows: 21,
+  tilesOffset: 22,
+  workOffset: 23,
+  ctaBeginOffset: 24,
+  mergesOffset: 25,
+  partialsOffset: 26,
+  rowsOffset: 27,
+  tileClasses: 28,
+  reserved: 29,
+  q: 30,
+  qTokenStride: 32,
+  qHeadStride: 34,
+  k: 36,
+  kPageStride: 38,
+  kTokenStride: 40,
+  kHeadStride: 42,
+  v: 44,
+  vPageStride: 46,
+  vTokenStride: 48,
+  vHeadStride: 50,
+  out: 52,
+  outTokenStride: 54,
+  outHeadStride: 56,
+  lse: 58,
+  kvIndices: 60,
+  customMask: 62,
+  customMaskBytes: 64,
+  plan: 66,
+  planBytes: 68,
+  workspace: 70,
+  workspaceBytes: 72,
+} as const;
+
+/** `struct fp_attention_args`: pass `bytes` to the library. */
+export class AttentionArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 296;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f32: Float32Array;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(296);
+    this.bytes = new Uint8Array(buffer);
+    this.#f32 = new Float32Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 296;
+  }
+
+  /** i32: of q, k, v and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: rows of q */
+  get numTokens(): number {
+    return this.#i32[2];
+  }
+  set numTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: a multiple of num_kv_heads; group 1..64 */
+  get numQoHeads(): number {
+    return this.#i32[3];
+  }
+  set numQoHeads(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get numKvHeads(): number {
+    return this.#i32[4];
+  }
+  set numKvHeads(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32: 64, 96, 128, 192, 256 */
+  get headDimQk(): number {
+    return this.#i32[5];
+  }
+  set headDimQk(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get headDimVo(): number {
+    return this.#i32[6];
+  }
+  set headDimVo(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32: 1..1024 KV tokens */
+  get pageSize(): number {
+    return this.#i32[7];
+  }
+  set pageSize(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** i32: pages in k and v */
+  get numPages(): number {
+    return this.#i32[8];
+  }
+  set numPages(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32 */
+  get numKvIndices(): number {
+    return this.#i32[9];
+  }
+  set numKvIndices(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** i32: 1: kv_pos <= qo_pos */
+  get causal(): number {
+    return this.#i32[10];
+  }
+  set causal(value: number) {
+    this.#i32[10] = value;
+  }
+
+  /** i32: kv_pos >= qo_pos - window_left; -1: unlimited */
+  get windowLeft(): number {
+    return this.#i32[11];
+  }
+  set windowLeft(value: number) {
+    this.#i32[11] = value;
+  }
+
+  /** i32: kv_pos <= qo_pos + window_right; -1: unlimited */
+  get windowRight(): number {
+    return this.#i32[12];
+  }
+  set windowRight(value: number) {
+    this.#i32[12] = value;
+  }
+
+  /** f32: score = sm_scale * (q . k) */
+  get smScale(): number {
+    return this.#f32[13];
+  }
+  set smScale(value: number) {
+    this.#f32[13] = value;
+  }
+
+  /** f32: > 0: score = cap * tanh(score / cap), before the mask */
+  get logitsSoftCap(): number {
+    return this.#f32[14];
+  }
+  set logitsSoftCap(value: number) {
+    this.#f32[14] = value;
+  }
+
+  /** i32 */
+  get numCtas(): number {
+    return this.#i32[15];
+  }
+  set numCtas(value: number) {
+    this.#i32[15] = value;
+  }
+
+  /** i32: capacities, for bounds checks: a section's entries, not bytes */
+  get maxTiles(): number {
+    return this.#i32[16];
+  }
+  set maxTiles(value: number) {
+    this.#i32[16] = value;
+  }
+
+  /** i32 */
+  get maxWorkItems(): number {
+    return this.#i32[17];
+  }
+  set maxWorkItems(value: number) {
+    this.#i32[17] = value;
+  }
+
+  /** i32 */
+  get maxMerges(): number {
+    return this.#i32[18];
+  }
+  set maxMerges(value: number) {
+    this.#i32[18] = value;
+  }
+
+  /** i32 */
+  get maxPartials(): number {
+    return this.#i32[19];
+  }
+  set maxPartials(value: number) {
+    this.#i32[19] = value;
+  }
+
+  /** i32 */
+  get maxRowEntries(): number {
+    return this.#i32[20];
+  }
+  set maxRowEntries(value: number) {
+    this.#i32[20] = value;
+  }
+
+  /** i32 */
+  get maxPartialRows(): number {
+    return this.#i32[21];
+  }
+  set maxPartialRows(value: number) {
+    this.#i32[21] = value;
+  }
+
+  /** i32: offsets into plan, in i32 units */
+  get tilesOffset(): number {
+    return this.#i32[22];
+  }
+  set tilesOffset(value: number) {
+    this.#i32[22] = value;
+  }
+
+  /** i32 */
+  get workOffset(): number {
+    return this.#i32[23];
+  }
+  set workOffset(value: number) {
+    this.#i32[23] = value;
+  }
+
+  /** i32 */
+  get ctaBeginOffset(): number {
+    return this.#i32[24];
+  }
+  set ctaBeginOffset(value: number) {
+    this.#i32[24] = value;
+  }
+
+  /** i32 */
+  get mergesOffset(): number {
+    return this.#i32[25];
+  }
+  set mergesOffset(value: number) {
+    this.#i32[25] = value;
+  }
+
+  /** i32 */
+  get partialsOffset(): number {
+    return this.#i32[26];
+  }
+  set partialsOffset(value: number) {
+    this.#i32[26] = value;
+  }
+
+  /** i32 */
+  get rowsOffset(): number {
+    return this.#i32[27];
+  }
+  set rowsOffset(value: number) {
+    this.#i32[27] = value;
+  }
+
+  /** i32: bit c set: the plan has tiles of class c */
+  get tileClasses(): number {
+    return this.#i32[28];
+  }
+  set tileClasses(value: number) {
+    this.#i32[28] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[29];
+  }
+  set reserved(value: number) {
+    this.#i32[29] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
+  get q(): number {
+    return this.#f64[15];
+  }
+  set q(value: number) {
+    this.#f64[15] = value;
+  }
+
+  /** f64 */
+  get qTokenStride(): number {
+    return this.#f64[16];
+  }
+  set qTokenStride(value: number) {
+    this.#f64[16] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[17];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[17] = value;
+  }
+
+  /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
+  get k(): number {
+    return this.#f64[18];
+  }
+  set k(value: number) {
+    this.#f64[18] = value;
+  }
+
+  /** f64 */
+  get kPageStride(): number {
+    return this.#f64[19];
+  }
+  set kPageStride(value: number) {
+    this.#f64[19] = value;
+  }
+
+  /** f64 */
+  get kTokenStride(): number {
+    return this.#f64[20];
+  }
+  set kTokenStride(value: number) {
+    this.#f64[20] = value;
+  }
+
+  /** f64 */
+  get kHeadStride(): number {
+    return this.#f64[21];
+  }
+  set kHeadStride(value: number) {
+    this.#f64[21] = value;
+  }
+
+  /** f64 */
+  get v(): number {
+    return this.#f64[22];
+  }
+  set v(value: number) {
+    this.#f64[22] = value;
+  }
+
+  /** f64 */
+  get vPageStride(): number {
+    return this.#f64[23];
+  }
+  set vPageStride(value: number) {
+    this.#f64[23] = value;
+  }
+
+  /** f64 */
+  get vTokenStride(): number {
+    return this.#f64[24];
+  }
+  set vTokenStride(value: number) {
+    this.#f64[24] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[25];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[25] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
+  get out(): number {
+    return this.#f64[26];
+  }
+  set out(value: number) {
+    this.#f64[26] = value;
+  }
+
+  /** f64 */
+  get outTokenStride(): number {
+    return this.#f64[27];
+  }
+  set outTokenStride(value: number) {
+    this.#f64[27] = value;
+  }
+
+  /** f64 */
+  get outHeadStride(): number {
+    return this.#f64[28];
+  }
+  set outHeadStride(value: number) {
+    this.#f64[28] = value;
+  }
+
+  /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
+  get lse(): number {
+    return this.#f64[29];
+  }
+  set lse(value: number) {
+    this.#f64[29] = value;
+  }
+
+  /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
+  get kvIndices(): number {
+    return this.#f64[30];
+  }
+  set kvIndices(value: number) {
+    this.#f64[30] = value;
+  }
+
+  /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
+  get customMask(): number {
+    return this.#f64[31];
+  }
+  set customMask(value: number) {
+    this.#f64[31] = value;
+  }
+
+  /** f64 */
+  get customMaskBytes(): number {
+    return this.#f64[32];
+  }
+  set customMaskBytes(value: number) {
+    this.#f64[32] = value;
+  }
+
+  /** f64: i32 [plan_bytes / 4] */
+  get plan(): number {
+    return this.#f64[33];
+  }
+  set plan(value: number) {
+    this.#f64[33] = value;
+  }
+
+  /** f64 */
+  get planBytes(): number {
+    return this.#f64[34];
+  }
+  set planBytes(value: number) {
+    this.#f64[34] = value;
+  }
+
+  /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
+  get workspace(): number {
+    return this.#f64[35];
+  }
+  set workspace(value: number) {
+    this.#f64[35] = value;
+  }
+
+  /** f64 */
+  get workspaceBytes(): number {
+    return this.#f64[36];
+  }
+  set workspaceBytes(value: number) {
+    this.#f64[36] = value;
+  }
+}
+
+/** `struct fp_merge_states_args` in 4-byte words: its length, and where each field is. */
+export const MERGE_STATES_ARGS = {
+  words: 14,
+  structSize: 0,
+  dtype: 1,
+  numRows: 2,
+  numStates: 3,
+  headDim: 4,
+  reserved: 5,
+  states: 6,
+  statesLse: 8,
+  out: 10,
+  lse: 12,
+} as const;
+
+/** `struct fp_merge_states_args`: pass `bytes` to the library. */
+export class MergeStatesArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 56;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(56);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 56;
+  }
+
+  /** i32: of states and out: F32, F16, BF16 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: tokens x heads */
+  get numRows(): number {
+    return this.#i32[2];
+  }
+  set numRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get numStates(): number {
+    return this.#i32[3];
+  }
+  set numStates(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get headDim(): number {
+    return this.#i32[4];
+  }
+  set headDim(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[5];
+  }
+  set reserved(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** f64: [num_states, num_rows, head_dim] */
+  get states(): number {
+    return this.#f64[3];
+  }
+  set states(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64: f32 [num_states, num_rows] */
+  get statesLse(): number {
+    return this.#f64[4];
+  }
+  set statesLse(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64: [num_rows, head_dim] */
+  get out(): number {
+    return this.#f64[5];
+  }
+  set out(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64: f32 [num_rows]; 0: not wanted */
+  get lse(): number {
+    return this.#f64[6];
+  }
+  set lse(value: number) {
+    this.#f64[6] = value;
+  }
+}
+
+/** `struct fp_kv_append_args` in 4-byte words: its length, and where each field is. */
+export const KV_APPEND_ARGS = {
+  words: 44,
+  structSize: 0,
+  dtype: 1,
+  numTokens: 2,
+  numKvHeads: 3,
+  headDimQk: 4,
+  headDimVo: 5,
+  pageSize: 6,
+  numPages: 7,
+  rotaryDim: 8,
+  ropeInterleaved: 9,
+  k: 10,
+  kTokenStride: 12,
+  kHeadStride: 14,
+  v: 16,
+  vTokenStride: 18,
+  vHeadStride: 20,
+  kCache: 22,
+  kPageStride: 24,
+  kCacheTokenStride: 26,
+  kCacheHeadStride: 28,
+  vCache: 30,
+  vPageStride: 32,
+  vCacheTokenStride: 34,
+  vCacheHeadStride: 36,
+  slots: 38,
+  positions: 40,
+  invFreq: 42,
+} as const;
+
+/** `struct fp_kv_append_args`: pass `bytes` to the library. */
+export class KvAppendArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 176;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(176);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 176;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numTokens(): number {
+    return this.#i32[2];
+  }
+  set numTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get numKvHeads(): number {
+    return this.#i32[3];
+  }
+  set numKvHeads(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get headDimQk(): number {
+    return this.#i32[4];
+  }
+  set headDimQk(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get headDimVo(): number {
+    return this.#i32[5];
+  }
+  set headDimVo(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get pageSize(): number {
+    return this.#i32[6];
+  }
+  set pageSize(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get numPages(): number {
+    return this.#i32[7];
+  }
+  set numPages(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** i32: 0: no RoPE; else even and <= head_dim_qk; applied to k only */
+  get rotaryDim(): number {
+    return this.#i32[8];
+  }
+  set rotaryDim(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32: 1: pairs (2i, 2i+1); 0: pairs (i, i + rotary_dim / 2) */
+  get ropeInterleaved(): number {
+    return this.#i32[9];
+  }
+  set ropeInterleaved(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** f64: new keys [num_tokens, num_kv_heads, head_dim_qk] */
+  get k(): number {
+    return this.#f64[5];
+  }
+  set k(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64 */
+  get kTokenStride(): number {
+    return this.#f64[6];
+  }
+  set kTokenStride(value: number) {
+    this.#f64[6] = value;
+  }
+
+  /** f64 */
+  get kHeadStride(): number {
+    return this.#f64[7];
+  }
+  set kHeadStride(value: number) {
+    this.#f64[7] = value;
+  }
+
+  /** f64: new values [num_tokens, num_kv_heads, head_dim_vo] */
+  get v(): number {
+    return this.#f64[8];
+  }
+  set v(value: number) {
+    this.#f64[8] = value;
+  }
+
+  /** f64 */
+  get vTokenStride(): number {
+    return this.#f64[9];
+  }
+  set vTokenStride(value: number) {
+    this.#f64[9] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[10];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[10] = value;
+  }
+
+  /** f64 */
+  get kCache(): number {
+    return this.#f64[11];
+  }
+  set kCache(value: number) {
+    this.#f64[11] = value;
+  }
+
+  /** f64 */
+  get kPageStride(): number {
+    return this.#f64[12];
+  }
+  set kPageStride(value: number) {
+    this.#f64[12] = value;
+  }
+
+  /** f64 */
+  get kCacheTokenStride(): number {
+    return this.#f64[13];
+  }
+  set kCacheTokenStride(value: number) {
+    this.#f64[13] = value;
+  }
+
+  /** f64 */
+  get kCacheHeadStride(): number {
+    return this.#f64[14];
+  }
+  set kCacheHeadStride(value: number) {
+    this.#f64[14] = value;
+  }
+
+  /** f64 */
+  get vCache(): number {
+    return this.#f64[15];
+  }
+  set vCache(value: number) {
+    this.#f64[15] = value;
+  }
+
+  /** f64 */
+  get vPageStride(): number {
+    return this.#f64[16];
+  }
+  set vPageStride(value: number) {
+    this.#f64[16] = value;
+  }
+
+  /** f64 */
+  get vCacheTokenStride(): number {
+    return this.#f64[17];
+  }
+  set vCacheTokenStride(value: number) {
+    this.#f64[17] = value;
+  }
+
+  /** f64 */
+  get vCacheHeadStride(): number {
+    return this.#f64[18];
+  }
+  set vCacheHeadStride(value: number) {
+    this.#f64[18] = value;
+  }
+
+  /** f64: i32 [num_tokens]: page * page_size + token of the page; < 0: the token is not written */
+  get slots(): number {
+    return this.#f64[19];
+  }
+  set slots(value: number) {
+    this.#f64[19] = value;
+  }
+
+  /** f64: i32 [num_tokens], for RoPE; 0 without */
+  get positions(): number {
+    return this.#f64[20];
+  }
+  set positions(value: number) {
+    this.#f64[20] = value;
+  }
+
+  /** f64: f32 [rotary_dim / 2], radians per position, scaling included; 0 without RoPE */
+  get invFreq(): number {
+    return this.#f64[21];
+  }
+  set invFreq(value: number) {
+    this.#f64[21] = value;
+  }
+}
+
+/** `struct fp_kv_copy_pages_args` in 4-byte words: its length, and where each field is. */
+export const KV_COPY_PAGES_ARGS = {
+  words: 26,
+  structSize: 0,
+  dtype: 1,
+  numCopies: 2,
+  numKvHeads: 3,
+  headDimQk: 4,
+  headDimVo: 5,
+  pageSize: 6,
+  numPages: 7,
+  kCache: 8,
+  kPageStride: 10,
+  kCacheTokenStride: 12,
+  kCacheHeadStride: 14,
+  vCache: 16,
+  vPageStride: 18,
+  vCacheTokenStride: 20,
+  vCacheHeadStride: 22,
+  pairs: 24,
+} as const;
+
+/** `struct fp_kv_copy_pages_args`: pass `bytes` to the library. */
+export class KvCopyPagesArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 104;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(104);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 104;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numCopies(): number {
+    return this.#i32[2];
+  }
+  set numCopies(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get numKvHeads(): number {
+    return this.#i32[3];
+  }
+  set numKvHeads(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get headDimQk(): number {
+    return this.#i32[4];
+  }
+  set headDimQk(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get headDimVo(): number {
+    return this.#i32[5];
+  }
+  set headDimVo(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get pageSize(): number {
+    return this.#i32[6];
+  }
+  set pageSize(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get numPages(): number {
+    return this.#i32[7];
+  }
+  set numPages(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** f64 */
+  get kCache(): number {
+    return this.#f64[4];
+  }
+  set kCache(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64 */
+  get kPageStride(): number {
+    return this.#f64[5];
+  }
+  set kPageStride(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64 */
+  get kCacheTokenStride(): number {
+    return this.#f64[6];
+  }
+  set kCacheTokenStride(value: number) {
+    this.#f64[6] = value;
+  }
+
+  /** f64 */
+  get kCacheHeadStride(): number {
+    return this.#f64[7];
+  }
+  set kCacheHeadStride(value: number) {
+    this.#f64[7] = value;
+  }
+
+  /** f64 */
+  get vCache(): number {
+    return this.#f64[8];
+  }
+  set vCache(value: number) {
+    this.#f64[8] = value;
+  }
+
+  /** f64 */
+  get vPageStride(): number {
+    return this.#f64[9];
+  }
+  set vPageStride(value: number) {
+    this.#f64[9] = value;
+  }
+
+  /** f64 */
+  get vCacheTokenStride(): number {
+    return this.#f64[10];
+  }
+  set vCacheTokenStride(value: number) {
+    this.#f64[10] = value;
+  }
+
+  /** f64 */
+  get vCacheHeadStride(): number {
+    return this.#f64[11];
+  }
+  set vCacheHeadStride(value: number) {
+    this.#f64[11] = value;
+  }
+
+  /** f64: i32 [num_copies, 2]: source page, target page; targets are distinct and no page is both */
+  get pairs(): number {
+    return this.#f64[12];
+  }
+  set pairs(value: number) {
+    this.#f64[12] = value;
+  }
+}
+
+/** `struct fp_rms_norm_args` in 4-byte words: its length, and where each field is. */
+export const RMS_NORM_ARGS = {
+  words: 20,
+  structSize: 0,
+  dtype: 1,
+  numRows: 2,
+  dim: 3,
+  eps: 4,
+  reserved: 5,
+  x: 6,
+  xRowStride: 8,
+  residual: 10,
+  residualRowStride: 12,
+  weight: 14,
+  out: 16,
+  outRowStride: 18,
+} as const;
+
+/** `struct fp_rms_norm_args`: pass `bytes` to the library. */
+export class RmsNormArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 80;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f32: Float32Array;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(80);
+    this.bytes = new Uint8Array(buffer);
+    this.#f32 = new Float32Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 80;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numRows(): number {
+    return this.#i32[2];
+  }
+  set numRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get dim(): number {
+    return this.#i32[3];
+  }
+  set dim(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** f32 */
+  get eps(): number {
+    return this.#f32[4];
+  }
+  set eps(value: number) {
+    this.#f32[4] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[5];
+  }
+  set reserved(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** f64: [num_rows, dim] */
+  get x(): number {
+    return this.#f64[3];
+  }
+  set x(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64 */
+  get xRowStride(): number {
+    return this.#f64[4];
+  }
+  set xRowStride(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64: [num_rows, dim], read and written; 0: none */
+  get residual(): number {
+    return this.#f64[5];
+  }
+  set residual(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64 */
+  get residualRowStride(): number {
+    return this.#f64[6];
+  }
+  set residualRowStride(value: number) {
+    this.#f64[6] = value;
+  }
+
+  /** f64: [dim] */
+  get weight(): number {
+    return this.#f64[7];
+  }
+  set weight(value: number) {
+    this.#f64[7] = value;
+  }
+
+  /** f64: [num_rows, dim]; may be x */
+  get out(): number {
+    return this.#f64[8];
+  }
+  set out(value: number) {
+    this.#f64[8] = value;
+  }
+
+  /** f64 */
+  get outRowStride(): number {
+    return this.#f64[9];
+  }
+  set outRowStride(value: number) {
+    this.#f64[9] = value;
+  }
+}
+
+/** `struct fp_rope_args` in 4-byte words: its length, and where each field is. */
+export const ROPE_ARGS = {
+  words: 18,
+  structSize: 0,
+  dtype: 1,
+  numTokens: 2,
+  numHeads: 3,
+  headDim: 4,
+  rotaryDim: 5,
+  interleaved: 6,
+  reserved: 7,
+  x: 8,
+  xTokenStride: 10,
+  xHeadStride: 12,
+  positions: 14,
+  invFreq: 16,
+} as const;
+
+/** `struct fp_rope_args`: pass `bytes` to the library. */
+export class RopeArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 72;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(72);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 72;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numTokens(): number {
+    return this.#i32[2];
+  }
+  set numTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get numHeads(): number {
+    return this.#i32[3];
+  }
+  set numHeads(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get headDim(): number {
+    return this.#i32[4];
+  }
+  set headDim(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get rotaryDim(): number {
+    return this.#i32[5];
+  }
+  set rotaryDim(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32: as rope_interleaved of fp_kv_append_args */
+  get interleaved(): number {
+    return this.#i32[6];
+  }
+  set interleaved(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[7];
+  }
+  set reserved(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** f64: [num_tokens, num_heads, head_dim] */
+  get x(): number {
+    return this.#f64[4];
+  }
+  set x(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64 */
+  get xTokenStride(): number {
+    return this.#f64[5];
+  }
+  set xTokenStride(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64 */
+  get xHeadStride(): number {
+    return this.#f64[6];
+  }
+  set xHeadStride(value: number) {
+    this.#f64[6] = value;
+  }
+
+  /** f64: i32 [num_tokens] */
+  get positions(): number {
+    return this.#f64[7];
+  }
+  set positions(value: number) {
+    this.#f64[7] = value;
+  }
+
+  /** f64: f32 [rotary_dim / 2] */
+  get invFreq(): number {
+    return this.#f64[8];
+  }
+  set invFreq(value: number) {
+    this.#f64[8] = value;
+  }
+}
+
+/** `struct fp_silu_and_mul_args` in 4-byte words: its length, and where each field is. */
+export const SILU_AND_MUL_ARGS = {
+  words: 12,
+  structSize: 0,
+  dtype: 1,
+  numRows: 2,
+  dim: 3,
+  x: 4,
+  xRowStride: 6,
+  out: 8,
+  outRowStride: 10,
+} as const;
+
+/** `struct fp_silu_and_mul_args`: pass `bytes` to the library. */
+export class SiluAndMulArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 48;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numRows(): number {
+    return this.#i32[2];
+  }
+  set numRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get dim(): number {
+    return this.#i32[3];
+  }
+  set dim(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** f64: [num_rows, 2 * dim] */
+  get x(): number {
+    return this.#f64[2];
+  }
+  set x(value: number) {
+    this.#f64[2] = value;
+  }
+
+  /** f64 */
+  get xRowStride(): number {
+    return this.#f64[3];
+  }
+  set xRowStride(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64: [num_rows, dim] */
+  get out(): number {
+    return this.#f64[4];
+  }
+  set out(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64 */
+  get outRowStride(): number {
+    return this.#f64[5];
+  }
+  set outRowStride(value: number) {
+    this.#f64[5] = value;
+  }
+}
+
+/** `struct fp_embedding_args` in 4-byte words: its length, and where each field is. */
+export const EMBEDDING_ARGS = {
+  words: 12,
+  structSize: 0,
+  dtype: 1,
+  numTokens: 2,
+  vocabSize: 3,
+  dim: 4,
+  reserved: 5,
+  ids: 6,
+  table: 8,
+  out: 10,
+} as const;
+
+/** `struct fp_embedding_args`: pass `bytes` to the library. */
+export class EmbeddingArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 48;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numTokens(): number {
+    return this.#i32[2];
+  }
+  set numTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get vocabSize(): number {
+    return this.#i32[3];
+  }
+  set vocabSize(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32 */
+  get dim(): number {
+    return this.#i32[4];
+  }
+  set dim(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[5];
+  }
+  set reserved(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** f64: i32 [num_tokens]; an id outside the vocabulary gives a row of zeros */
+  get ids(): number {
+    return this.#f64[3];
+  }
+  set ids(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64: [vocab_size, dim] */
+  get table(): number {
+    return this.#f64[4];
+  }
+  set table(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64: [num_tokens, dim] */
+  get out(): number {
+    return this.#f64[5];
+  }
+  set out(value: number) {
+    this.#f64[5] = value;
+  }
+}
+
+/** `struct fp_linear_args` in 4-byte words: its length, and where each field is. */
+export const LINEAR_ARGS = {
+  words: 18,
+  structSize: 0,
+  dtype: 1,
+  outDtype: 2,
+  numRows: 3,
+  inDim: 4,
+  outDim: 5,
+  x: 6,
+  xRowStride: 8,
+  weight: 10,
+  bias: 12,
+  out: 14,
+  outRowStride: 16,
+} as const;
+
+/** `struct fp_linear_args`: pass `bytes` to the library. */
+export class LinearArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 72;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(72);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 72;
+  }
+
+  /** i32: of x, weight and bias */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: dtype, or FP_F32 */
+  get outDtype(): number {
+    return this.#i32[2];
+  }
+  set outDtype(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: m */
+  get numRows(): number {
+    return this.#i32[3];
+  }
+  set numRows(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: k */
+  get inDim(): number {
+    return this.#i32[4];
+  }
+  set inDim(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32: n */
+  get outDim(): number {
+    return this.#i32[5];
+  }
+  set outDim(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** f64: [m, k] */
+  get x(): number {
+    return this.#f64[3];
+  }
+  set x(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64 */
+  get xRowStride(): number {
+    return this.#f64[4];
+  }
+  set xRowStride(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64: [n, k], contiguous */
+  get weight(): number {
+    return this.#f64[5];
+  }
+  set weight(value: number) {
+    this.#f64[5] = value;
+  }
+
+  /** f64: [n]; 0: none */
+  get bias(): number {
+    return this.#f64[6];
+  }
+  set bias(value: number) {
+    this.#f64[6] = value;
+  }
+
+  /** f64: [m, n] */
+  get out(): number {
+    return this.#f64[7];
+  }
+  set out(value: number) {
+    this.#f64[7] = value;
+  }
+
+  /** f64 */
+  get outRowStride(): number {
+    return this.#f64[8];
+  }
+  set outRowStride(value: number) {
+    this.#f64[8] = value;
+  }
+}
+
+/** `struct fp_argmax_args` in 4-byte words: its length, and where each field is. */
+export const ARGMAX_ARGS = {
+  words: 10,
+  structSize: 0,
+  dtype: 1,
+  numRows: 2,
+  vocabSize: 3,
+  logits: 4,
+  logitsRowStride: 6,
+  out: 8,
+} as const;
+
+/** `struct fp_argmax_args`: pass `bytes` to the library. */
+export class ArgmaxArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 40;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(40);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 40;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numRows(): number {
+    return this.#i32[2];
+  }
+  set numRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get vocabSize(): number {
+    return this.#i32[3];
+  }
+  set vocabSize(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** f64: [num_rows, vocab_size] */
+  get logits(): number {
+    return this.#f64[2];
+  }
+  set logits(value: number) {
+    this.#f64[2] = value;
+  }
+
+  /** f64 */
+  get logitsRowStride(): number {
+    return this.#f64[3];
+  }
+  set logitsRowStride(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64: i32 [num_rows] */
+  get out(): number {
+    return this.#f64[4];
+  }
+  set out(value: number) {
+    this.#f64[4] = value;
+  }
+}
+
+/** `struct fp_sampling_row` in 4-byte words: its length, and where each field is. */
+export const SAMPLING_ROW = {
+  words: 6,
+  temperature: 0,
+  topK: 1,
+  topP: 2,
+  seedLo: 3,
+  seedHi: 4,
+  step: 5,
+} as const;
+
+/** `struct fp_sampling_row`: pass `bytes` to the library. */
+export class SamplingRow {
+  /** Bytes of the struct. */
+  static readonly byteLength = 24;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f32: Float32Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(24);
+    this.bytes = new Uint8Array(buffer);
+    this.#f32 = new Float32Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+  }
+
+  /** f32 */
+  get temperature(): number {
+    return this.#f32[0];
+  }
+  set temperature(value: number) {
+    this.#f32[0] = value;
+  }
+
+  /** i32: 0: all */
+  get topK(): number {
+    return this.#i32[1];
+  }
+  set topK(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** f32: 1: all */
+  get topP(): number {
+    return this.#f32[2];
+  }
+  set topP(value: number) {
+    this.#f32[2] = value;
+  }
+
+  /** u32 */
+  get seedLo(): number {
+    return this.#u32[3];
+  }
+  set seedLo(value: number) {
+    this.#u32[3] = value;
+  }
+
+  /** u32 */
+  get seedHi(): number {
+    return this.#u32[4];
+  }
+  set seedHi(value: number) {
+    this.#u32[4] = value;
+  }
+
+  /** u32 */
+  get step(): number {
+    return this.#u32[5];
+  }
+  set step(value: number) {
+    this.#u32[5] = value;
+  }
+}
+
+/** `struct fp_sample_args` in 4-byte words: its length, and where each field is. */
+export const SAMPLE_ARGS = {
+  words: 12,
+  structSize: 0,
+  dtype: 1,
+  numRows: 2,
+  vocabSize: 3,
+  logits: 4,
+  logitsRowStride: 6,
+  rows: 8,
+  out: 10,
+} as const;
+
+/** `struct fp_sample_args`: pass `bytes` to the library. */
+export class SampleArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 48;
+  }
+
+  /** i32 */
+  get dtype(): number {
+    return this.#i32[1];
+  }
+  set dtype(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32 */
+  get numRows(): number {
+    return this.#i32[2];
+  }
+  set numRows(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32 */
+  get vocabSize(): number {
+    return this.#i32[3];
+  }
+  set vocabSize(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** f64: [num_rows, vocab_size] */
+  get logits(): number {
+    return this.#f64[2];
+  }
+  set logits(value: number) {
+    this.#f64[2] = value;
+  }
+
+  /** f64 */
+  get logitsRowStride(): number {
+    return this.#f64[3];
+  }
+  set logitsRowStride(value: number) {
+    this.#f64[3] = value;
+  }
+
+  /** f64: fp_sampling_row [num_rows] */
+  get rows(): number {
+    return this.#f64[4];
+  }
+  set rows(value: number) {
+    this.#f64[4] = value;
+  }
+
+  /** f64: i32 [num_rows] */
+  get out(): number {
+    return this.#f64[5];
+  }
+  set out(value: number) {
+    this.#f64[5] = value;
+  }
+}
+
+/** Every struct in the order of the header, for the native self-test. */
+export const STRUCTS: readonly { name: string; byteLength: number; fields: readonly [name: string, type: "i32" | "u32" | "f32" | "f64", byteOffset: number][] }[] = [
+  {
+    name: "fp_device_info",
+    byteLength: 48,
+    fields: [
+      ["kind", "i32", 0],
+      ["ordinal", "i32", 4],
+      ["num_processors", "i32", 8],
+      ["compute_capability", "i32", 12],
+      ["driver_version", "i32", 16],
+      ["shared_memory_bytes", "i32", 20],
+      ["total_memory_bytes", "f64", 24],
+      ["free_memory_bytes", "f64", 32],
+      ["l2_cache_bytes", "f64", 40],
+    ],
+  },
+  {
+    name: "fp_memory_usage",
+    byteLength: 32,
+    fields: [
+      ["allocated_bytes", "f64", 0],
+      ["peak_bytes", "f64", 8],
+      ["num_allocations", "f64", 16],
+      ["pending_bytes", "f64", 24],
+    ],
+  },
+  {
+    name: "fp_plan_header",
+    byteLength: 32,
+    fields: [
+      ["num_tiles", "i32", 0],
+      ["num_work_items", "i32", 4],
+      ["num_ctas", "i32", 8],
+      ["num_merges", "i32", 12],
+      ["num_partial_rows", "i32", 16],
+      ["num_partials", "i32", 20],
+      ["num_row_entries", "i32", 24],
+      ["reserved", "i32", 28],
+    ],
+  },
+  {
+    name: "fp_row_tile",
+    byteLength: 48,
+    fields: [
+      ["tile_class", "i32", 0],
+      ["token_begin", "i32", 4],
+      ["num_tokens", "i32", 8],
+      ["gathered", "i32", 12],
+      ["qo_pos_begin", "i32", 16],
+      ["page_begin", "i32", 20],
+      ["kv_pos_begin", "i32", 24],
+      ["kv_len", "i32", 28],
+      ["mask_byte_begin", "i32", 32],
+      ["mask_stride_bits", "i32", 36],
+      ["mask_row_begin", "i32", 40],
+      ["reserved", "i32", 44],
+    ],
+  },
+  {
+    name: "fp_work_item",
+    byteLength: 32,
+    fields: [
+      ["tile", "i32", 0],
+      ["kv_head_begin", "i32", 4],
+      ["num_kv_heads", "i32", 8],
+      ["kv_begin", "i32", 12],
+      ["kv_end", "i32", 16],
+      ["partial_row", "i32", 20],
+      ["needs_mask", "i32", 24],
+      ["reserved", "i32", 28],
+    ],
+  },
+  {
+    name: "fp_merge_item",
+    byteLength: 32,
+    fields: [
+      ["token_begin", "i32", 0],
+      ["num_tokens", "i32", 4],
+      ["kv_head", "i32", 8],
+      ["partials_begin", "i32", 12],
+      ["num_partials", "i32", 16],
+      ["reserved0", "i32", 20],
+      ["reserved1", "i32", 24],
+      ["reserved2", "i32", 28],
+    ],
+  },
+  {
+    name: "fp_row_entry",
+    byteLength: 8,
+    fields: [
+      ["token", "i32", 0],
+      ["qo_pos", "i32", 4],
+    ],
+  },
+  {
+    name: "fp_attention_limits",
+    byteLength: 24,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["num_ctas", "i32", 4],
+      ["decode_rows", "i32", 8],
+      ["prefill_rows", "i32", 12],
+      ["decode_kv_tile", "i32", 16],
+      ["prefill_kv_tile", "i32", 20],
+    ],
+  },
+  {
+    name: "fp_attention_args",
+    byteLength: 296,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_tokens", "i32", 8],
+      ["num_qo_heads", "i32", 12],
+      ["num_kv_heads", "i32", 16],
+      ["head_dim_qk", "i32", 20],
+      ["head_dim_vo", "i32", 24],
+      ["page_size", "i32", 28],
+      ["num_pages", "i32", 32],
+      ["num_kv_indices", "i32", 36],
+      ["causal", "i32", 40],
+      ["window_left", "i32", 44],
+      ["window_right", "i32", 48],
+      ["sm_scale", "f32", 52],
+      ["logits_soft_cap", "f32", 56],
+      ["num_ctas", "i32", 60],
+      ["max_tiles", "i32", 64],
+      ["max_work_items", "i32", 68],
+      ["max_merges", "i32", 72],
+      ["max_partials", "i32", 76],
+      ["max_row_entries", "i32", 80],
+      ["max_partial_rows", "i32", 84],
+      ["tiles_offset", "i32", 88],
+      ["work_offset", "i32", 92],
+      ["cta_begin_offset", "i32", 96],
+      ["merges_offset", "i32", 100],
+      ["partials_offset", "i32", 104],
+      ["rows_offset", "i32", 108],
+      ["tile_classes", "i32", 112],
+      ["reserved", "i32", 116],
+      ["q", "f64", 120],
+      ["q_token_stride", "f64", 128],
+      ["q_head_stride", "f64", 136],
+      ["k", "f64", 144],
+      ["k_page_stride", "f64", 152],
+      ["k_token_stride", "f64", 160],
+      ["k_head_stride", "f64", 168],
+      ["v", "f64", 176],
+      ["v_page_stride", "f64", 184],
+      ["v_token_stride", "f64", 192],
+      ["v_head_stride", "f64", 200],
+      ["out", "f64", 208],
+      ["out_token_stride", "f64", 216],
+      ["out_head_stride", "f64", 224],
+      ["lse", "f64", 232],
+      ["kv_indices", "f64", 240],
+      ["custom_mask", "f64", 248],
+      ["custom_mask_bytes", "f64", 256],
+      ["plan", "f64", 264],
+      ["plan_bytes", "f64", 272],
+      ["workspace", "f64", 280],
+      ["workspace_bytes", "f64", 288],
+    ],
+  },
+  {
+    name: "fp_merge_states_args",
+    byteLength: 56,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_rows", "i32", 8],
+      ["num_states", "i32", 12],
+      ["head_dim", "i32", 16],
+      ["reserved", "i32", 20],
+      ["states", "f64", 24],
+      ["states_lse", "f64", 32],
+      ["out", "f64", 40],
+      ["lse", "f64", 48],
+    ],
+  },
+  {
+    name: "fp_kv_append_args",
+    byteLength: 176,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_tokens", "i32", 8],
+      ["num_kv_heads", "i32", 12],
+      ["head_dim_qk", "i32", 16],
+      ["head_dim_vo", "i32", 20],
+      ["page_size", "i32", 24],
+      ["num_pages", "i32", 28],
+      ["rotary_dim", "i32", 32],
+      ["rope_interleaved", "i32", 36],
+      ["k", "f64", 40],
+      ["k_token_stride", "f64", 48],
+      ["k_head_stride", "f64", 56],
+      ["v", "f64", 64],
+      ["v_token_stride", "f64", 72],
+      ["v_head_stride", "f64", 80],
+      ["k_cache", "f64", 88],
+      ["k_page_stride", "f64", 96],
+      ["k_cache_token_stride", "f64", 104],
+      ["k_cache_head_stride", "f64", 112],
+      ["v_cache", "f64", 120],
+      ["v_page_stride", "f64", 128],
+      ["v_cache_token_stride", "f64", 136],
+      ["v_cache_head_stride", "f64", 144],
+      ["slots", "f64", 152],
+      ["positions", "f64", 160],
+      ["inv_freq", "f64", 168],
+    ],
+  },
+  {
+    name: "fp_kv_copy_pages_args",
+    byteLength: 104,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_copies", "i32", 8],
+      ["num_kv_heads", "i32", 12],
+      ["head_dim_qk", "i32", 16],
+      ["head_dim_vo", "i32", 20],
+      ["page_size", "i32", 24],
+      ["num_pages", "i32", 28],
+      ["k_cache", "f64", 32],
+      ["k_page_stride", "f64", 40],
+      ["k_cache_token_stride", "f64", 48],
+      ["k_cache_head_stride", "f64", 56],
+      ["v_cache", "f64", 64],
+      ["v_page_stride", "f64", 72],
+      ["v_cache_token_stride", "f64", 80],
+      ["v_cache_head_stride", "f64", 88],
+      ["pairs", "f64", 96],
+    ],
+  },
+  {
+    name: "fp_rms_norm_args",
+    byteLength: 80,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_rows", "i32", 8],
+      ["dim", "i32", 12],
+      ["eps", "f32", 16],
+      ["reserved", "i32", 20],
+      ["x", "f64", 24],
+      ["x_row_stride", "f64", 32],
+      ["residual", "f64", 40],
+      ["residual_row_stride", "f64", 48],
+      ["weight", "f64", 56],
+      ["out", "f64", 64],
+      ["out_row_stride", "f64", 72],
+    ],
+  },
+  {
+    name: "fp_rope_args",
+    byteLength: 72,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_tokens", "i32", 8],
+      ["num_heads", "i32", 12],
+      ["head_dim", "i32", 16],
+      ["rotary_dim", "i32", 20],
+      ["interleaved", "i32", 24],
+      ["reserved", "i32", 28],
+      ["x", "f64", 32],
+      ["x_token_stride", "f64", 40],
+      ["x_head_stride", "f64", 48],
+      ["positions", "f64", 56],
+      ["inv_freq", "f64", 64],
+    ],
+  },
+  {
+    name: "fp_silu_and_mul_args",
+    byteLength: 48,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_rows", "i32", 8],
+      ["dim", "i32", 12],
+      ["x", "f64", 16],
+      ["x_row_stride", "f64", 24],
+      ["out", "f64", 32],
+      ["out_row_stride", "f64", 40],
+    ],
+  },
+  {
+    name: "fp_embedding_args",
+    byteLength: 48,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_tokens", "i32", 8],
+      ["vocab_size", "i32", 12],
+      ["dim", "i32", 16],
+      ["reserved", "i32", 20],
+      ["ids", "f64", 24],
+      ["table", "f64", 32],
+      ["out", "f64", 40],
+    ],
+  },
+  {
+    name: "fp_linear_args",
+    byteLength: 72,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["out_dtype", "i32", 8],
+      ["num_rows", "i32", 12],
+      ["in_dim", "i32", 16],
+      ["out_dim", "i32", 20],
+      ["x", "f64", 24],
+      ["x_row_stride", "f64", 32],
+      ["weight", "f64", 40],
+      ["bias", "f64", 48],
+      ["out", "f64", 56],
+      ["out_row_stride", "f64", 64],
+    ],
+  },
+  {
+    name: "fp_argmax_args",
+    byteLength: 40,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_rows", "i32", 8],
+      ["vocab_size", "i32", 12],
+      ["logits", "f64", 16],
+      ["logits_row_stride", "f64", 24],
+      ["out", "f64", 32],
+    ],
+  },
+  {
+    name: "fp_sampling_row",
+    byteLength: 24,
+    fields: [
+      ["temperature", "f32", 0],
+      ["top_k", "i32", 4],
+      ["top_p", "f32", 8],
+      ["seed_lo", "u32", 12],
+      ["seed_hi", "u32", 16],
+      ["step", "u32", 20],
+    ],
+  },
+  {
+    name: "fp_sample_args",
+    byteLength: 48,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["dtype", "i32", 4],
+      ["num_rows", "i32", 8],
+      ["vocab_size", "i32", 12],
+      ["logits", "f64", 16],
+      ["logits_row_stride", "f64", 24],
+      ["rows", "f64", 32],
+      ["out", "f64", 40],
+    ],
+  },
+];
