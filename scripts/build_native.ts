@@ -4,6 +4,7 @@
  *   deno task build                        all platforms
  *   deno task build --platform linux-x64   one platform; the others' entries in the manifest stay as they are
  *   deno task build --out FOLDER           elsewhere (to compare with what is committed)
+ *   deno task build --no-cuda              without kernels: a quick build to work on the CPU backend
  */
 import { createHash } from "node:crypto";
 import { computeBuildId } from "./toolchain/build_id.ts";
@@ -31,7 +32,8 @@ Deno.mkdirSync(cache, { recursive: true });
 
 const toolchain = await setUpToolchain();
 const buildId = computeBuildId(root);
-const { modules, records } = await buildKernels(root, cache, toolchain, true);
+const noCuda = Deno.args.includes("--no-cuda");
+const { modules, records } = noCuda ? { modules: undefined, records: [] } : await buildKernels(root, cache, toolchain);
 const spilling = records.filter(({ spillBytes }) => spillBytes > 0);
 if (spilling.length > 0) {
   console.error(`These kernels spill registers: ${spilling.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ")}.`);
@@ -42,7 +44,7 @@ for (const platform of platforms) {
   const file = platform.startsWith("darwin") ? "libflashpage.dylib" : "libflashpage.so";
   Deno.mkdirSync(`${prebuilt}/${platform}`, { recursive: true });
   const path = `${prebuilt}/${platform}/${file}`;
-  await buildLibrary(root, cache, toolchain.zig, platform, modules, buildId, path);
+  await buildLibrary(root, cache, toolchain.zig, platform, platform.startsWith("linux") ? modules : undefined, buildId, path);
   const bytes = Deno.readFileSync(path);
   manifest.libraries[platform] = { file, buildId, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
   console.log(`${path}: ${bytes.length} bytes, build id ${buildId}`);

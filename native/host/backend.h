@@ -72,10 +72,11 @@ class Device {
   virtual const std::string &name() = 0;
   virtual void *allocate(size_t num_bytes) = 0;  // 256-byte aligned; throws FP_OUT_OF_MEMORY
   virtual void deallocate(void *address) = 0;    // called only once nothing uses it; may block briefly
+  // Throws FP_INVALID_ARGUMENT unless the device can use that memory, which someone else allocated. This one: host memory.
+  virtual void check_foreign(const void *address, size_t num_bytes);  // host/foreign_memory.cc
   virtual std::unique_ptr<Stream> create_stream() = 0;
   virtual std::unique_ptr<Event> create_event() = 0;
   virtual double elapsed_milliseconds(Event &start, Event &end) = 0;
-  virtual void synchronize() = 0;  // blocks
   // Fills all but struct_size; throws FP_NOT_SUPPORTED naming what is supported.
   virtual void attention_limits(int dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) = 0;
 };

@@ -1,5 +1,8 @@
 // lifetime.cc: marks of streams, retired memory, and the end of a device. See objects.h.
 #include <algorithm>
+#include <chrono>
+#include <exception>
+#include <thread>
 
 #include "objects.h"
 
@@ -108,7 +111,24 @@ void DeviceObject::reap() noexcept {
       }
     }
   }
-  std::erase_if(streams, [](const auto &stream) { return stream->disposed && stream->finished(); });
+  std::erase_if(streams, [](const auto &stream) {
+    if (!stream->disposed || !stream->finished()) return false;
+    stream->end();  // here, under the mutex: a caller that still holds the object lets go of it without
+    return true;
+  });
+}
+
+// Events, not synchronize(): the error of work that failed stays the stream's to report.
+void DeviceObject::wait_for_fences() {
+  for (const auto &retired : retired_) {
+    for (const Fence &fence : retired.fences) {
+      while (fence.stream->completed < fence.sequence) {
+        fence.stream->poll();
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+      }
+    }
+  }
+  reap();
 }
 
 uintptr_t DeviceObject::allocate(size_t num_bytes) {
@@ -119,15 +139,7 @@ uintptr_t DeviceObject::allocate(size_t num_bytes) {
   } catch (const Error &error) {
     if (error.status() != FP_OUT_OF_MEMORY || pending_bytes == 0) throw;
     // Memory that was freed but is still in use would do: worth waiting for.
-    for (const auto &stream : streams) {
-      if (stream->capturing) continue;
-      stream->mark();
-      try {
-        stream->backend->synchronize();
-      } catch (...) {
-      }
-    }
-    reap();
+    wait_for_fences();
     address = backend->allocate(num_bytes);
   }
   try {
@@ -164,17 +176,20 @@ void DeviceObject::free(uintptr_t address) {
   retire(std::move(retired));
 }
 
-const StreamObject *DeviceObject::capturing_stream() const {
-  for (const auto &stream : streams) {
-    if (stream->capturing) return stream.get();
-  }
-  return nullptr;
-}
-
 void DeviceObject::synchronize() {
-  if (capturing_stream()) fail(FP_INVALID_ARGUMENT, "a stream of the device captures a graph. End the capture first.");
-  backend->synchronize();
+  for (const auto &stream : streams) {
+    if (stream->capturing) fail(FP_INVALID_ARGUMENT, "a stream of the device captures a graph. End the capture first.");
+  }
+  std::exception_ptr failure;
+  for (const auto &stream : streams) {
+    try {
+      stream->backend->synchronize();
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
+  }
   reap();
+  if (failure) std::rethrow_exception(failure);
 }
 
 void DeviceObject::end_capture_quietly(StreamObject &stream) noexcept {
@@ -220,9 +235,7 @@ void DeviceObject::close() noexcept {
   }
   for (auto &retired : retired_) release(retired);
   retired_.clear();
-  for (const auto &stream : streams) {
-    stream->end();
-  }
+  for (const auto &stream : streams) stream->end();
   streams.clear();
   spare_marks.clear();
   for (const auto &block : memory.take_all_owned()) {

@@ -24,7 +24,7 @@ template <typename T>
 std::shared_ptr<T> find_on(const DeviceObject &device, fp_handle handle, Kind kind, const char *name) {
   std::shared_ptr<T> object = find_as<T>(handle, kind);
   if (object->device.get() != &device) {
-    fail(FP_INVALID_ARGUMENT, "the %s belongs to another device than the stream. Use a %s of the stream's device.", name, name);
+    fail(FP_INVALID_ARGUMENT, "the %s belongs to another device. All that one call uses must be of one device.", name);
   }
   if (object->disposed) fail(FP_INVALID_HANDLE, "the %s (handle %.17g) has been disposed.", name, handle);
   return object;

@@ -31,7 +31,7 @@ struct StreamObject : Object {
   // Notices work that has ended.
   void poll();
   bool finished() const { return completed == enqueued; }
-  // Destroys the native stream and its events; the device is being closed.
+  // Destroys the native stream and its events.
   void end() noexcept {
     marks_.clear();
     backend.reset();
@@ -66,11 +66,16 @@ struct EventObject : Object {
 
 struct GraphObject : Object {
   GraphObject(std::shared_ptr<DeviceObject> device, std::unique_ptr<Graph> backend, BlockSet touched)
-      : Object(Kind::graph), device(std::move(device)), backend(std::move(backend)), touched(std::move(touched)) {}
+      : Object(Kind::graph), device(std::move(device)), backend(std::move(backend)), touched(std::move(touched)) {
+    for (const auto &block : this->touched) {
+      if (block->foreign) foreign.push_back(block.get());
+    }
+  }
 
   const std::shared_ptr<DeviceObject> device;
   std::unique_ptr<Graph> backend;
   BlockSet touched;
+  std::vector<const MemoryBlock *> foreign;  // of touched: its owner may take it away
   bool disposed = false;
 };
 
@@ -113,7 +118,6 @@ struct DeviceObject : Object {
   // Waits for all work, then ends every stream, event, graph, download and allocation.
   void close() noexcept;
   void end_capture_quietly(StreamObject &stream) noexcept;
-  const StreamObject *capturing_stream() const;
 
   std::mutex mutex;
   const int device_kind;
@@ -131,6 +135,7 @@ struct DeviceObject : Object {
   std::vector<Fence> fences_now();
   bool passed(const Retired &retired) const;
   void release(Retired &retired) noexcept;
+  void wait_for_fences();
 
   std::vector<Retired> retired_;
 };

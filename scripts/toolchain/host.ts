@@ -7,13 +7,13 @@ import { hostSources, type Platform, TARGETS } from "./sources.ts";
 
 const FLAGS = ["-std=c++20", "-O3", "-DNDEBUG", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"];
 
-/** Builds one platform's library to `output`. */
+/** Builds one platform's library to `output`; without `modules`, one without CUDA. */
 export async function buildLibrary(
   root: string,
   cache: string,
   zig: string,
   platform: Platform,
-  modules: readonly Module[],
+  modules: readonly Module[] | undefined,
   buildId: string,
   output: string,
 ): Promise<void> {
@@ -30,9 +30,8 @@ export async function buildLibrary(
     objects.push(object);
     if (!exists(object)) jobs.push({ args: [...args, "-o", object], output: object, label: path.replace(`${root}/`, "") });
   };
-  for (const { path, cpu } of hostSources(root, platform)) add(`${root}/${path}`, cpu, Deno.readTextFileSync(`${root}/${path}`));
-  const hasCuda = platform.startsWith("linux");
-  if (hasCuda) {
+  for (const { path, cpu } of hostSources(root, platform, modules !== undefined)) add(`${root}/${path}`, cpu, Deno.readTextFileSync(`${root}/${path}`));
+  if (modules !== undefined) {
     const table = `${cache}/embedded_modules.cc`;
     const text = embeddedTable(modules);
     Deno.writeTextFileSync(table, text);
@@ -43,7 +42,9 @@ export async function buildLibrary(
     await runProgram(zig, args, root);
     console.log(`${label} for ${platform}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   });
-  const system = hasCuda ? ["-Wl,--build-id=none", "-Wl,-z,defs", "-Wl,--gc-sections", "-lpthread", "-ldl", "-lm"] : [];
+  // nodelete: the library has threads, so it must stay mapped even if a runtime closes it.
+  const linux = ["--build-id=none", "-z,defs", "-z,nodelete", "--gc-sections", `--version-script=${root}/native/host/exports.map`];
+  const system = platform.startsWith("linux") ? [...linux.map((flag) => `-Wl,${flag}`), "-lpthread", "-ldl", "-lm"] : [];
   await runProgram(zig, ["c++", ...target, "-shared", "-s", "-o", output, ...objects, ...system], root);
 }
 

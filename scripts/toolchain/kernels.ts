@@ -24,8 +24,8 @@ export interface KernelRecord {
 
 const NUM_PROCESSES = Math.max(1, navigator.hardwareConcurrency);
 
-/** Compiles what is not in `cache` yet. `withPtx`: also keep PTX for GPUs newer than the cubins. */
-export async function buildKernels(root: string, cache: string, toolchain: Toolchain, withPtx: boolean): Promise<{ modules: Module[]; records: KernelRecord[] }> {
+/** Compiles what is not in `cache` yet: cubins for the GPUs we tune for, and PTX for newer ones. */
+export async function buildKernels(root: string, cache: string, toolchain: Toolchain): Promise<{ modules: Module[]; records: KernelRecord[] }> {
   const modules: Module[] = [];
   const records: KernelRecord[] = [];
   const jobs: { unit: string; arch: string; output: string }[] = [];
@@ -37,7 +37,7 @@ export async function buildKernels(root: string, cache: string, toolchain: Toolc
       const output = `${cache}/${name}.${arch}.${content}`;
       if (!exists(`${output}.log`)) jobs.push({ unit, arch, output });
       modules.push({ name, arch: arch === "sm_80" ? 80 : 90, path: `${output}.cubin` });
-      if (arch === "sm_80" && withPtx) modules.push({ name, arch: 0, path: `${output}.ptx` });
+      if (arch === "sm_80") modules.push({ name, arch: 0, path: `${output}.ptx` });
     }
   }
   await forEachLimited(jobs, NUM_PROCESSES, async ({ unit, arch, output }) => {

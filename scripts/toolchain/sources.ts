@@ -38,10 +38,9 @@ export function list(root: string, folder: string, ending: string): string[] {
   return names.sort();
 }
 
-/** C++ files of a platform's library. */
-export function hostSources(root: string, platform: Platform): HostSource[] {
+/** C++ files of a platform's library. Without CUDA, a stand-in says that there is none. */
+export function hostSources(root: string, platform: Platform, hasCuda: boolean): HostSource[] {
   const arch = platform.endsWith("x64") ? "x64" : "arm64";
-  const hasCuda = platform.startsWith("linux");
   const launch = list(root, "native/cuda/launch", ".cc").filter((path) => path.endsWith("/unavailable.cc") !== hasCuda);
   const sources: HostSource[] = [];
   for (const path of [...list(root, "native/host", ".cc"), ...list(root, "native/cpu", ".cc"), ...launch]) {

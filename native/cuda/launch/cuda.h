@@ -19,18 +19,26 @@ struct Kernel {
 };
 
 class CudaDevice;
+class Scratch;
 
-// The stream as launchers see it.
+// The stream as launchers see it. Its device's context is current.
 struct Launch {
   CudaDevice &device;
   CUstream stream;
+  Scratch &scratch;
 };
+
+// Device memory for what is launched next on this stream, or captured into its graph; later launches there reuse it. 256-byte
+// aligned, contents undefined.
+void *scratch_memory(const Launch &launch, size_t num_bytes);
 
 // `module` is a source file's base name (kernels/sm80_attention_d128.cu -> "sm80_attention_d128"), `name` an extern "C" kernel.
 // dynamic_shared_bytes above 48 KB are opted into here.
 Kernel &find_kernel(CudaDevice &device, const char *module, const char *name, int dynamic_shared_bytes = 0);
 int num_sms(CudaDevice &device);
 int max_shared_bytes(CudaDevice &device);
+// What kernels to choose for: 90 for sm_90a (and only that GPU), else of the GPU. FLASHPAGE_CUDA_ARCH=80 lowers it, for tests.
+int compute_capability(CudaDevice &device);
 // CTAs of that shape that fit on one SM.
 int occupancy(CudaDevice &device, const Kernel &kernel, int threads, int dynamic_shared_bytes);
 
@@ -53,6 +61,7 @@ void launch_rope(const Launch &launch, const fp_rope_args &args);               
 void launch_silu_and_mul(const Launch &launch, const fp_silu_and_mul_args &args);                                       // model_ops.cc
 void launch_embedding(const Launch &launch, const fp_embedding_args &args);                                             // model_ops.cc
 void launch_linear(const Launch &launch, const fp_linear_args &args);         // linear.cc (cuBLASLt if found, else the own kernel)
+void launch_linear_own(const Launch &launch, const fp_linear_args &args);     // linear_fallback.cc
 void launch_argmax(const Launch &launch, const fp_argmax_args &args);                                                   // sampling.cc
 void launch_sample(const Launch &launch, const fp_sample_args &args);                                                   // sampling.cc
 

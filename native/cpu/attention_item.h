@@ -1,0 +1,64 @@
+// attention_item.h: one work item and one KV head, as attention.cc hands it to the code of an instruction set. Plain C types only: files
+// compiled with wider instruction sets include this.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "../flashpage.h"
+
+namespace fp::cpu {
+
+constexpr int max_head_dim = 256;
+constexpr int max_tile_rows = 128;
+constexpr int kv_block = 64;  // KV tokens worked on at a time
+
+struct AttentionItem {
+  int dtype;
+  int head_dim_qk, head_dim_vo;
+  int num_rows;  // packed: tokens x group
+  int group;
+  float sm_scale, soft_cap;
+  int causal, window_left, window_right;
+  int needs_mask;
+
+  const void *const *q_rows;  // [num_rows], each head_dim_qk elements
+  const int *row_positions;   // [num_rows / group]: logical position of each token
+
+  // KV token j of the list lies in page pages[j / page_size].
+  const int32_t *pages;
+  int page_size;
+  const void *k, *v;  // of this KV head
+  int64_t k_page_stride, k_token_stride, v_page_stride, v_token_stride;  // elements
+  int kv_begin, kv_end;
+  int kv_pos_begin;
+
+  const uint8_t *mask;  // the request's bits, or null
+  int64_t mask_stride_bits, mask_row_begin;
+
+  float *out;      // [num_rows, head_dim_vo], normalised
+  float *lse;      // [num_rows]
+  float *scratch;  // scratch_floats of it, 64-byte aligned
+};
+
+// What the largest item needs of scratch memory.
+constexpr size_t scratch_floats = size_t{max_tile_rows} * (2 * max_head_dim + kv_block + 4) + size_t{kv_block} * 2 * max_head_dim + 1024;
+
+// True if query token `token` of the item sees KV token `j` of the list.
+inline bool visible(const AttentionItem &item, int token, int j) {
+  const int64_t kv_pos = int64_t{item.kv_pos_begin} + j, qo_pos = item.row_positions[token];
+  if (item.causal && kv_pos > qo_pos) return false;
+  if (item.window_left >= 0 && kv_pos < qo_pos - item.window_left) return false;
+  if (item.window_right >= 0 && kv_pos > qo_pos + item.window_right) return false;
+  if (item.mask == nullptr) return true;
+  const int64_t bit = (item.mask_row_begin + token) * item.mask_stride_bits + kv_pos;
+  return (item.mask[bit >> 3] >> (bit & 7) & 1) != 0;
+}
+
+// Computes item.out and item.lse. One for each instruction set.
+using AttentionItemFunction = void (*)(const AttentionItem &item);
+void attention_item_portable(const AttentionItem &item);
+void attention_item_avx2(const AttentionItem &item);
+void attention_item_avx512(const AttentionItem &item);
+void attention_item_neon(const AttentionItem &item);
+
+}  // namespace fp::cpu

@@ -1,0 +1,12 @@
+#include "model_rows.h"
+
+namespace fp::cpu {
+namespace avx512_rows {
+namespace {
+#include "model_rows.inl"
+}  // namespace
+}  // namespace avx512_rows
+
+const ModelRows &model_rows_avx512() { return avx512_rows::table; }
+
+}  // namespace fp::cpu

@@ -1,0 +1,12 @@
+#include "model_rows.h"
+
+namespace fp::cpu {
+namespace neon_rows {
+namespace {
+#include "model_rows.inl"
+}  // namespace
+}  // namespace neon_rows
+
+const ModelRows &model_rows_neon() { return neon_rows::table; }
+
+}  // namespace fp::cpu

@@ -1,0 +1,124 @@
+// thread_pool.cc: fixed workers that split one job at a time. A worker spins for a short while after a job, since the next of a model's step
+// follows within microseconds, and sleeps when none comes.
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "ops.h"
+
+namespace fp::cpu {
+namespace {
+
+constexpr auto spin_time = std::chrono::microseconds(50);
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+struct ThreadPool::State {
+  std::vector<std::thread> workers;
+
+  // The job. Written by the caller while no worker is inside (`inside` is 0), published by `generation`.
+  const std::function<void(int, int)> *task = nullptr;
+  int count = 0;
+  std::atomic<int> next{0};
+  std::atomic<int> inside{0};
+  std::atomic<uint64_t> generation{0};
+  std::atomic<bool> open{false};  // workers may still enter the present job
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  int sleeping = 0;
+  bool ending = false;
+
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+
+  void drain(int worker) {
+    try {
+      for (int index = next.fetch_add(1); index < count; index = next.fetch_add(1)) (*task)(index, worker);
+    } catch (...) {
+      next.store(count);  // the rest of the job is not begun
+      std::lock_guard lock(failure_mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  }
+
+  void work(int worker) {
+    uint64_t seen = 0;
+    for (;;) {
+      const auto deadline = std::chrono::steady_clock::now() + spin_time;
+      while (generation.load(std::memory_order_acquire) == seen) {
+        pause();
+        if (std::chrono::steady_clock::now() < deadline) continue;
+        std::unique_lock lock(mutex);
+        sleeping++;
+        wake.wait(lock, [&] { return ending || generation.load(std::memory_order_acquire) != seen; });
+        sleeping--;
+        if (ending) return;
+      }
+      seen = generation.load(std::memory_order_acquire);
+      // Enter before looking at `open`: the caller closes it, then waits until nobody is inside.
+      inside.fetch_add(1);
+      if (open.load()) drain(worker);
+      inside.fetch_sub(1);
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int num_threads) : state_(new State) {
+  for (int worker = 1; worker < num_threads; worker++) {
+    state_->workers.emplace_back([state = state_, worker] { state->work(worker); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->ending = true;
+    state_->generation.fetch_add(1);
+  }
+  state_->wake.notify_all();
+  for (std::thread &worker : state_->workers) worker.join();
+  delete state_;
+}
+
+int ThreadPool::num_threads() const { return static_cast<int>(state_->workers.size()) + 1; }
+
+void ThreadPool::run(int count, const std::function<void(int, int)> &task) {
+  State &state = *state_;
+  if (count <= 1 || state.workers.empty()) {
+    for (int index = 0; index < count; index++) task(index, 0);
+    return;
+  }
+  state.task = &task;
+  state.count = count;
+  state.next.store(0);
+  state.open.store(true);
+  {
+    // The lock orders this with a worker that is about to sleep.
+    std::lock_guard lock(state.mutex);
+    state.generation.fetch_add(1, std::memory_order_release);
+    if (state.sleeping > 0) state.wake.notify_all();
+  }
+  state.drain(0);
+  state.open.store(false);
+  while (state.inside.load() != 0) pause();
+  if (state.failure) {
+    std::exception_ptr failure = state.failure;
+    state.failure = nullptr;
+    std::rethrow_exception(failure);
+  }
+}
+
+}  // namespace fp::cpu

@@ -1,0 +1,4 @@
+// Attention, head dims 192 (q, k) and 128 (v, out).
+#include "kernels/sm80_attention.cuh"
+
+FP_INSTANTIATE_ATTENTION(192, 128)

@@ -1,0 +1,42 @@
+// sm80_attention.cuh: attention over a work list with mma.sync and cp.async, for every GPU since Ampere. Persistent: a CTA walks its
+// run of work items; stretches of decode tiles and of prefill tiles each have their own loop.
+#pragma once
+#include "kernels/sm80_attention_decode.cuh"
+#include "kernels/sm80_attention_prefill.cuh"
+
+namespace fp {
+
+template <typename Dtype, int kDimQk, int kDimVo>
+__device__ __forceinline__ void attention(const AttentionParams &p) {
+  using Traits = AttentionTraits<Dtype, kDimQk, kDimVo>;
+  extern __shared__ __align__(1024) u8 shared_memory[];
+  const ItemRange items = cta_items(p);
+  for (i32 item = items.begin; item < items.end;) {
+    const i32 tile_class = item_class(p, item);
+    i32 end = item + 1;
+    while (end < items.end && item_class(p, end) == tile_class) ++end;
+    if (tile_class == kDecodeTile) {
+      DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits> *>(shared_memory), item, end);
+    } else {
+      PrefillLoop<Traits>::run(p, *reinterpret_cast<PrefillShared<Traits> *>(shared_memory), item, end);
+    }
+    item = end;
+    // The next stretch lays out shared memory anew.
+    __syncthreads();
+  }
+}
+
+}  // namespace fp
+
+// The kernels of one head dim.
+#define FP_INSTANTIATE_ATTENTION(kDimQk, kDimVo)                                                                                  \
+  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kThreads,                          \
+                                               fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kCtasPerSm)                        \
+      attention_bf16(const __grid_constant__ fp::AttentionParams params) {                                                       \
+    fp::attention<fp::Bf16, kDimQk, kDimVo>(params);                                                                             \
+  }                                                                                                                              \
+  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kThreads,                           \
+                                               fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kCtasPerSm)                         \
+      attention_f16(const __grid_constant__ fp::AttentionParams params) {                                                        \
+    fp::attention<fp::F16, kDimQk, kDimVo>(params);                                                                              \
+  }

@@ -1,0 +1,276 @@
+// sm80_attention_decode.cuh: tiles of at most 16 rows. Every warp holds all rows and takes every fourth chunk of 16 KV tokens; the four
+// warps' outputs are added up at the end of each (item, head).
+//
+// What counts is to keep memory busy: each warp has a ring of chunks of its own, K and V in turn, which it refills itself as soon as
+// it has read a slot, across the ends of items too. No barrier is met between two ends.
+#pragma once
+#include "kernels/sm80_attention_traits.cuh"
+#include "parts/attention_mask.cuh"
+#include "parts/online_softmax.cuh"
+#include "parts/paged_kv.cuh"
+#include "ptx/barrier.cuh"
+
+namespace fp {
+
+template <typename Traits>
+struct DecodeShared {
+  u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
+  float merge[decode_warps][decode_rows][decode_merge_pitch];
+  float max[decode_warps][decode_rows];
+  float sum[decode_warps][decode_rows];
+  KvCursorHeads cursors[decode_warps];
+};
+
+template <typename Traits>
+class DecodeLoop {
+  using Dtype = typename Traits::Dtype;
+  using Shared = DecodeShared<Traits>;
+  static constexpr int kTokenTiles = decode_chunk / 8;
+  static constexpr int kColumnTiles = Traits::kDimVo / 8;
+  static constexpr int kQkSteps = Traits::kDimQk / 16;
+  static constexpr int kSlots = Traits::kDecodeSlots;
+  static constexpr u32 kMergeBarrier = 1;
+  static constexpr int kMergeThreads = decode_warps * 32;
+  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, 32, decode_chunk, decode_kv_tile>;
+  static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+  static_assert(kSlots % 2 == 0);
+
+ public:
+  // Computes the items item_begin .. item_end, all of decode tiles.
+  static __device__ __forceinline__ void run(const AttentionParams &p, Shared &shared, i32 item_begin, i32 item_end) {
+    const u32 lane = threadIdx.x % 32;
+    const i32 warp = static_cast<i32>(threadIdx.x / 32);
+    if (Traits::kTile.num_warps > decode_warps && warp >= decode_warps) return;
+    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
+    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
+    Ring ring(p, shared.cursors[warp], ptx::shared_address(&shared.rings[warp]), item_begin, item_end, warp * decode_chunk, lane);
+
+    for (i32 item = item_begin; item < item_end; ++item) {
+      const Item work(p, item);
+      const TileRows rows(p, work.tile, decode_rows);
+      const bool needs_mask = __ldg(&p.work[item].needs_mask) != 0;
+      const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
+      for (i32 head = 0; head < work.num_heads; ++head) {
+        u32 q[kQkSteps][4];
+        load_q(p, q, rows, work.head_begin + head, lane);
+        float out[1][kColumnTiles][4];
+        SoftmaxState<1> state;
+        state.clear();
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) out[0][n][0] = out[0][n][1] = out[0][n][2] = out[0][n][3] = 0.f;
+
+        for (i32 token = work.kv_begin + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
+          float scores[1][kTokenTiles][4];
+          ring.wait();
+          scores_of_chunk(scores[0], q, k_pointer, ring.slot());
+          ring.refill_k(p);
+          if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
+          if (!visible.all(token, token + decode_chunk)) mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, work.kv_end, needs_mask, lane);
+          state.update(scores, out, p.score_scale);
+          ring.wait();
+          add_values(out[0], scores[0], v_pointer, ring.slot());
+          ring.refill_v(p);
+        }
+        merge_and_store(p, shared, item, work, head, rows, out[0], state, warp, lane);
+      }
+    }
+  }
+
+ private:
+  // One warp's chunks in flight: K of a chunk, V of it, K of the next. Each is one group of copies, empty after the last chunk, so
+  // that the oldest of kSlots groups is always the one to be read next.
+  class Ring {
+   public:
+    // `offset`: of this warp's first chunk from an item's first token.
+    __device__ __forceinline__ Ring(const AttentionParams &p, KvCursorHeads &heads, u32 base, i32 item_begin, i32 item_end, i32 offset, u32 lane)
+        : cursor_(heads, item_begin, item_end, lane), base_(base), slot_(base), offset_(offset) {
+      cursor_.advance(p, offset_);
+#pragma unroll 1
+      for (int i = 0; i < kSlots; i += 2) {
+        refill_k(p);
+        refill_v(p);
+      }
+    }
+
+    // Until the oldest chunk is there, for all lanes.
+    __device__ __forceinline__ void wait() {
+      ptx::cp_async_wait<kSlots - 1>();
+      __syncwarp();
+    }
+    __device__ __forceinline__ u32 slot() const { return slot_; }
+
+    // The slot has been read, and held K (V): starts the next copy of K (V) into it, and moves on to the slot after it.
+    __device__ __forceinline__ void refill_k(const AttentionParams &p) {
+      __syncwarp();
+      cursor_.copy_k(p, slot_);
+      next_slot();
+    }
+    __device__ __forceinline__ void refill_v(const AttentionParams &p) {
+      __syncwarp();
+      cursor_.copy_v(p, slot_);
+      cursor_.advance(p, offset_);
+      next_slot();
+    }
+
+   private:
+    __device__ __forceinline__ void next_slot() {
+      ptx::cp_async_commit();
+      slot_ += Traits::kDecodeSlotBytes;
+      if (slot_ == base_ + kSlots * Traits::kDecodeSlotBytes) slot_ = base_;
+    }
+
+    Cursor cursor_;
+    u32 base_;
+    u32 slot_;
+    i32 offset_;
+  };
+
+  // The rows of q as A fragments, from memory: 16 rows of which few may exist.
+  static __device__ __forceinline__ void load_q(const AttentionParams &p, u32 (&q)[kQkSteps][4], const TileRows &rows, i32 kv_head, u32 lane) {
+    const i32 num_rows = rows.num_rows(p);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const i32 row = static_cast<i32>(lane / 4) + 8 * half;
+      const i32 token_of_tile = divide(row, p.by_group);
+      const i32 token = row < num_rows ? rows.token(p, token_of_tile) : -1;
+      const i32 head = kv_head * p.group + row - token_of_tile * p.group;
+      const u32 *from = reinterpret_cast<const u32 *>(p.q + (token >= 0 ? token * p.q_token_bytes + head * p.q_head_bytes : 0)) + lane % 4;
+#pragma unroll
+      for (int step = 0; step < kQkSteps; ++step) {
+        q[step][half] = token >= 0 ? __ldg(from + step * 8) : 0;
+        q[step][half + 2] = token >= 0 ? __ldg(from + step * 8 + 4) : 0;
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void scores_of_chunk(float (&scores)[kTokenTiles][4], const u32 (&q)[kQkSteps][4],
+                                                         const FragmentPointer<Traits::kDimQk> &k_pointer, u32 slot) {
+    // Even and odd steps apart: half the length of the chain of dependent mma.
+    float odd[kTokenTiles][4];
+#pragma unroll
+    for (int n = 0; n < kTokenTiles; ++n) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) scores[n][e] = odd[n][e] = 0.f;
+    }
+    const u32 based = k_pointer.on(slot);
+#pragma unroll
+    for (int step = 0; step < kQkSteps; ++step) {
+      u32 b[4];
+      ptx::ldmatrix_x4(b, k_pointer.at(based, step, 0));
+      ptx::mma(step % 2 ? odd[0] : scores[0], q[step], b[0], b[1], Dtype{});
+      ptx::mma(step % 2 ? odd[1] : scores[1], q[step], b[2], b[3], Dtype{});
+    }
+#pragma unroll
+    for (int n = 0; n < kTokenTiles; ++n) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) scores[n][e] += odd[n][e];
+    }
+  }
+
+  static __device__ __forceinline__ void add_values(float (&out)[kColumnTiles][4], const float (&weights)[kTokenTiles][4],
+                                                    const FragmentPointer<Traits::kDimVo> &v_pointer, u32 slot) {
+    const u32 based = v_pointer.on(slot);
+    u32 a[4];
+    weights_fragment(a, weights, 0, Dtype{});
+#pragma unroll
+    for (int n = 0; n < kColumnTiles; n += 2) {
+      u32 b[4];
+      ptx::ldmatrix_x4_transposed(b, v_pointer.at(based, n / 2, 0));
+      ptx::mma(out[n], a, b[0], b[1], Dtype{});
+      ptx::mma(out[n + 1], a, b[2], b[3], Dtype{});
+    }
+  }
+
+  // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, a few columns at a time.
+  static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
+                                                         const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, i32 warp, u32 lane) {
+    constexpr int kColumns = decode_merge_columns;
+    state.add_up_lanes();
+    if (lane % 4 == 0) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        shared.max[warp][lane / 4 + 8 * half] = state.max[0][half];
+        shared.sum[warp][lane / 4 + 8 * half] = state.sum[0][half];
+      }
+    }
+    ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+    float scale[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const Total total(shared, lane / 4 + 8 * half);
+      scale[half] = ptx::exp2(state.max[0][half] - total.shift) * normaliser(total.sum);
+    }
+
+    // What this thread stores of each piece: four columns of a row.
+    const i32 num_rows = rows.num_rows(p);
+    const i32 thread = warp * 32 + static_cast<i32>(lane);
+    const i32 row = thread / (kColumns / 4);
+    const i32 column = thread % (kColumns / 4) * 4;
+    static_assert(kMergeThreads / (kColumns / 4) == decode_rows);
+    bool fits;
+    const RowTarget target(p, p.work + item, work.head_begin + head_of_item, head_of_item, num_rows, fits);
+    const i32 token_of_tile = divide(row, p.by_group);
+    const i32 token = row < num_rows && fits ? rows.token(p, token_of_tile) : -1;
+    const i32 head = target.head + row - token_of_tile * p.group;
+    char *to_out = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + column * 2;
+    float *to_partial = p.partial_out + static_cast<i64>(target.partial_row + row) * Traits::kDimVo + column;
+    if (token >= 0 && column == 0) {
+      const Total total(shared, row);
+      const float lse = natural_lse(total.max, total.sum);
+      if (target.partial_row >= 0) {
+        p.partial_lse[target.partial_row + row] = lse;
+      } else if (p.lse != nullptr) {
+        p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
+      }
+    }
+#pragma unroll
+    for (int piece = 0; piece < Traits::kDimVo / kColumns; ++piece) {
+#pragma unroll
+      for (int i = 0; i < kColumns / 8; ++i) {
+        const int n = piece * (kColumns / 8) + i;
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          *reinterpret_cast<float2 *>(&shared.merge[warp][lane / 4 + 8 * half][8 * i + lane % 4 * 2]) =
+              make_float2(out[n][2 * half] * scale[half], out[n][2 * half + 1] * scale[half]);
+        }
+      }
+      ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+      float4 total = *reinterpret_cast<const float4 *>(&shared.merge[0][row][column]);
+#pragma unroll
+      for (int w = 1; w < decode_warps; ++w) {
+        const float4 more = *reinterpret_cast<const float4 *>(&shared.merge[w][row][column]);
+        total.x += more.x;
+        total.y += more.y;
+        total.z += more.z;
+        total.w += more.w;
+      }
+      if (token >= 0) {
+        if (target.partial_row >= 0) {
+          *reinterpret_cast<float4 *>(to_partial + piece * kColumns) = total;
+        } else {
+          *reinterpret_cast<uint2 *>(to_out + piece * kColumns * 2) = make_uint2(ptx::pack(total.x, total.y, Dtype{}), ptx::pack(total.z, total.w, Dtype{}));
+        }
+      }
+      ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+    }
+  }
+
+  // A row's maximum and sum over the warps.
+  struct Total {
+    float max;
+    float shift;
+    float sum;
+
+    __device__ __forceinline__ Total(const Shared &shared, i32 row) {
+      max = shared.max[0][row];
+#pragma unroll
+      for (int w = 1; w < decode_warps; ++w) max = fmaxf(max, shared.max[w][row]);
+      shift = max == -kInfinity ? 0.f : max;
+      sum = 0.f;
+#pragma unroll
+      for (int w = 0; w < decode_warps; ++w) sum += shared.sum[w][row] * ptx::exp2(shared.max[w][row] - shift);
+    }
+  };
+};
+
+}  // namespace fp

@@ -1,0 +1,260 @@
+// sm80_attention_prefill.cuh: tiles of many rows. Each warp owns some of the tile's rows, all warps share the KV tiles.
+//
+// The tiles of all (item, head) pairs of a stretch form one stream: while tile i is computed, tile i + 1 is copied, across the ends
+// of items too. One barrier a tile: it says that tile i has landed, and that everyone is done with tile i - 1, whose memory tile i + 1
+// takes.
+#pragma once
+#include "kernels/sm80_attention_traits.cuh"
+#include "parts/attention_mask.cuh"
+#include "parts/online_softmax.cuh"
+#include "parts/paged_kv.cuh"
+
+namespace fp {
+
+template <typename Traits>
+struct PrefillShared {
+  static constexpr int kTokens = Traits::kPrefillKvTile;
+  u16 q[Traits::kPrefillRows * Traits::kDimQk];  // each warp reads and writes its own rows only
+  struct Stage {
+    u16 k[kTokens * Traits::kDimQk];
+    u16 v[kTokens * Traits::kDimVo];
+  } stages[2];
+  // What each warp needs once a tile or less.
+  struct WarpState {
+    KvCursorHeads cursor;
+    WarpVisibility visible;
+  } warps[Traits::kTile.num_warps];
+};
+
+template <typename Traits>
+class PrefillLoop {
+  using Dtype = typename Traits::Dtype;
+  using Shared = PrefillShared<Traits>;
+  static constexpr int kRowTiles = Traits::kRowTiles;
+  static constexpr int kTokens = Traits::kPrefillKvTile;
+  static constexpr int kTokenTiles = kTokens / 8;
+  static constexpr int kColumnTiles = Traits::kDimVo / 8;
+  static constexpr int kQkSteps = Traits::kDimQk / 16;
+  static constexpr u32 kStageBytes = sizeof(typename Shared::Stage);
+  static constexpr u32 kVBytesIntoStage = kTokens * Traits::kDimQk * 2;
+  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, Traits::kThreads, kTokens, kTokens>;
+  static_assert(sizeof(Shared) == prefill_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+
+ public:
+  // Computes the items item_begin .. item_end, all of prefill tiles.
+  static __device__ __forceinline__ void run(const AttentionParams &p, Shared &shared, i32 item_begin, i32 item_end) {
+    const u32 thread = threadIdx.x;
+    const u32 lane = thread % 32;
+    const i32 row_begin = static_cast<i32>(thread / 32) * Traits::kWarpRows;
+    const u32 stages = ptx::shared_address(&shared.stages);
+    const u32 q_shared = ptx::shared_address(&shared.q) + row_begin * SharedTile<Traits::kDimQk>::kPitch;
+    const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
+    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
+    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
+
+    typename Shared::WarpState &warp_state = shared.warps[thread / 32];
+
+    // The stream starts with an item of one invisible tile, during which the first real one is copied.
+    Cursor cursor(warp_state.cursor, item_begin, item_end, thread);
+    cursor.advance(p, 0);
+    warp_state.visible = {0, 0, 0, 0};
+    u32 stage = stages;
+    i32 head = 0;
+    i32 num_heads = 0;
+    i32 token = 0;
+    i32 kv_end = 1;
+    i32 item = item_begin - 1;
+    for (;;) {
+      float out[kRowTiles][kColumnTiles][4];
+      SoftmaxState<kRowTiles> state;
+      clear(out);
+      state.clear();
+      for (; token < kv_end; token += kTokens) {
+        ptx::cp_async_wait<0>();
+        __syncthreads();
+        const u32 next_stage = stages + (stages + kStageBytes - stage);
+        cursor.copy_k(p, next_stage);
+        cursor.copy_v(p, next_stage + kVBytesIntoStage);
+        ptx::cp_async_commit();
+        cursor.advance(p, 0);
+        const WarpVisibility visible = warp_state.visible;
+        if (visible.any(token, token + kTokens)) {
+          float scores[kRowTiles][kTokenTiles][4];
+          scores_of_tile(scores, q_pointer, q_shared, k_pointer, stage);
+          if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
+          if (!visible.all(token, token + kTokens)) mask_tile(p, scores, item, row_begin, token, kv_end, lane);
+          state.update(scores, out, p.score_scale);
+          add_values(out, scores, v_pointer, stage + kVBytesIntoStage);
+        }
+        stage = next_stage;
+      }
+      // This warp is done with its q: fetch the next head's while the output is stored.
+      __syncwarp();
+      const i32 done_item = item;
+      const i32 done_head = head;
+      if (++head >= num_heads) {
+        head = 0;
+        if (++item < item_end) num_heads = Item(p, item).num_heads;
+      }
+      if (item < item_end) {
+        const Item work(p, item);
+        token = work.kv_begin;
+        kv_end = work.num_heads > 0 ? work.kv_end : token;
+        if (token < kv_end) copy_q(p, item, head, row_begin, q_shared, lane);
+        warp_state.visible = WarpVisibility::of<Traits::kWarpRows>(p, TileRows(p, work.tile, Traits::kPrefillRows), p.tiles + work.tile, row_begin, kv_end,
+                                                                   __ldg(&p.work[item].needs_mask) != 0, lane);
+        __syncwarp();
+      }
+      if (done_item >= item_begin) store(p, done_item, done_head, row_begin, out, state, lane);
+      if (item >= item_end) break;
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ void clear(float (&out)[kRowTiles][kColumnTiles][4]) {
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) {
+#pragma unroll
+      for (int n = 0; n < kColumnTiles; ++n) out[m][n][0] = out[m][n][1] = out[m][n][2] = out[m][n][3] = 0.f;
+    }
+  }
+
+  // This warp's rows of q. Rows past the tile become zeros.
+  static __device__ __forceinline__ void copy_q(const AttentionParams &p, i32 item, i32 head_of_item, i32 row_begin, u32 q_shared, u32 lane) {
+    using Tile = SharedTile<Traits::kDimQk>;
+    constexpr int kRowStep = 32 / Tile::kLanesPerRow;
+    const Item work(p, item);
+    const TileRows rows(p, work.tile, Traits::kPrefillRows);
+    const i32 num_rows = rows.num_rows(p);
+    const i32 first_head = (work.head_begin + head_of_item) * p.group;
+    const i32 column = lane % Tile::kLanesPerRow;
+    for (int r = lane / Tile::kLanesPerRow; r < Traits::kWarpRows; r += kRowStep) {
+      const i32 row = row_begin + r;
+      const i32 token_of_tile = divide(row, p.by_group);
+      const i32 token = row < num_rows ? rows.token(p, token_of_tile) : -1;
+      const i32 head = first_head + row - token_of_tile * p.group;
+      const char *source = p.q + (token >= 0 ? token * p.q_token_bytes + head * p.q_head_bytes : 0) + column * 16;
+#pragma unroll
+      for (int c = 0; c < Tile::kColumnSteps; ++c) {
+        ptx::cp_async_16_or_zero(q_shared + Tile::offset(r, column) + c * Tile::kLanesPerRow * 16, source + c * Tile::kLanesPerRow * 16, token >= 0);
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], const FragmentPointer<Traits::kDimQk> &q_pointer, u32 q_shared,
+                                                        const FragmentPointer<Traits::kDimQk> &k_pointer, u32 k_shared) {
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) {
+#pragma unroll
+      for (int n = 0; n < kTokenTiles; ++n) scores[m][n][0] = scores[m][n][1] = scores[m][n][2] = scores[m][n][3] = 0.f;
+    }
+    const u32 q_based = q_pointer.on(q_shared);
+    const u32 k_based = k_pointer.on(k_shared);
+#pragma unroll
+    for (int step = 0; step < kQkSteps; ++step) {
+      u32 a[kRowTiles][4];
+#pragma unroll
+      for (int m = 0; m < kRowTiles; ++m) ptx::ldmatrix_x4(a[m], q_pointer.at(q_based, step, m));
+#pragma unroll
+      for (int n = 0; n < kTokenTiles; n += 2) {
+        u32 b[4];
+        ptx::ldmatrix_x4(b, k_pointer.at(k_based, step, n / 2));
+#pragma unroll
+        for (int m = 0; m < kRowTiles; ++m) {
+          ptx::mma(scores[m][n], a[m], b[0], b[1], Dtype{});
+          ptx::mma(scores[m][n + 1], a[m], b[2], b[3], Dtype{});
+        }
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void add_values(float (&out)[kRowTiles][kColumnTiles][4], const float (&weights)[kRowTiles][kTokenTiles][4],
+                                                    const FragmentPointer<Traits::kDimVo> &v_pointer, u32 v_shared) {
+    const u32 v_based = v_pointer.on(v_shared);
+#pragma unroll
+    for (int step = 0; step < kTokens / 16; ++step) {
+      u32 a[kRowTiles][4];
+#pragma unroll
+      for (int m = 0; m < kRowTiles; ++m) weights_fragment(a[m], weights[m], step, Dtype{});
+#pragma unroll
+      for (int n = 0; n < kColumnTiles; n += 2) {
+        u32 b[4];
+        ptx::ldmatrix_x4_transposed(b, v_pointer.at(v_based, n / 2, step));
+#pragma unroll
+        for (int m = 0; m < kRowTiles; ++m) {
+          ptx::mma(out[m][n], a[m], b[0], b[1], Dtype{});
+          ptx::mma(out[m][n + 1], a[m], b[2], b[3], Dtype{});
+        }
+      }
+    }
+  }
+
+  // Boundary tiles only; reads the plan again so that the others need not keep it in registers.
+  static __device__ __forceinline__ void mask_tile(const AttentionParams &p, float (&scores)[kRowTiles][kTokenTiles][4], i32 item, i32 row_begin, i32 token,
+                                                   i32 kv_end, u32 lane) {
+    const i32 tile = Item(p, item).tile;
+    mask_scores(p, scores, TileRows(p, tile, Traits::kPrefillRows), p.tiles + tile, row_begin, token, kv_end, __ldg(&p.work[item].needs_mask) != 0, lane);
+  }
+
+  static __device__ __forceinline__ void store(const AttentionParams &p, i32 item, i32 head_of_item, i32 row_begin, float (&out)[kRowTiles][kColumnTiles][4],
+                                               SoftmaxState<kRowTiles> &state, u32 lane) {
+    state.add_up_lanes();
+    const Item work(p, item);
+    const TileRows rows(p, work.tile, Traits::kPrefillRows);
+    const i32 num_rows = rows.num_rows(p);
+    bool fits;
+    const RowTarget target(p, p.work + item, work.head_begin + head_of_item, head_of_item, num_rows, fits);
+    if (!fits) return;
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const i32 row = row_begin + 16 * m + 8 * half + static_cast<i32>(lane / 4);
+        const i32 token_of_tile = divide(row, p.by_group);
+        const bool exists = row < num_rows;
+        const float scale = normaliser(state.sum[m][half]);
+        const float lse = natural_lse(state.max[m][half], state.sum[m][half]);
+        if (target.partial_row >= 0) {
+          if (exists) {
+            const i64 partial = target.partial_row + row;
+            float *to = p.partial_out + partial * Traits::kDimVo + lane % 4 * 2;
+#pragma unroll
+            for (int n = 0; n < kColumnTiles; ++n) {
+              *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(out[m][n][2 * half] * scale, out[m][n][2 * half + 1] * scale);
+            }
+            if (lane % 4 == 0) p.partial_lse[partial] = lse;
+          }
+        } else {
+          const i32 token = exists ? rows.token(p, token_of_tile) : -1;
+          const i32 head = target.head + row - token_of_tile * p.group;
+          char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + lane % 4 * 16;
+#pragma unroll
+          for (int n = 0; n < kColumnTiles; n += 4) {
+            u32 packed[4];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) packed[i] = ptx::pack(out[m][n + i][2 * half] * scale, out[m][n + i][2 * half + 1] * scale, Dtype{});
+            transpose_quad(packed, lane);
+            if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+          }
+          if (token >= 0 && lane % 4 == 0 && p.lse != nullptr) p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
+        }
+      }
+    }
+  }
+
+  // Among the four lanes of a row: lane t had columns 2t, 2t + 1 of four column tiles, and gets all eight of tile t.
+  static __device__ __forceinline__ void transpose_quad(u32 (&v)[4], u32 lane) {
+    const bool odd = lane & 1, high = lane & 2;
+    u32 x = __shfl_xor_sync(0xffffffffu, odd ? v[0] : v[1], 1);
+    u32 y = __shfl_xor_sync(0xffffffffu, odd ? v[2] : v[3], 1);
+    const u32 w0 = odd ? x : v[0], w1 = odd ? v[1] : x, w2 = odd ? y : v[2], w3 = odd ? v[3] : y;
+    x = __shfl_xor_sync(0xffffffffu, high ? w0 : w2, 2);
+    y = __shfl_xor_sync(0xffffffffu, high ? w1 : w3, 2);
+    v[0] = high ? x : w0;
+    v[1] = high ? y : w1;
+    v[2] = high ? w2 : x;
+    v[3] = high ? w3 : y;
+  }
+};
+
+}  // namespace fp

@@ -1,0 +1,145 @@
+// attention_params.h: what the attention and merge kernels are given. Plain C types: the launcher includes it too.
+#pragma once
+
+namespace fp {
+
+// The plan's entries as flashpage.h lays them out (fp_row_tile and so on, where the fields are explained); the launcher asserts
+// that they match.
+struct PlanHeader {
+  int num_tiles;
+  int num_work_items;
+  int num_ctas;
+  int num_merges;
+  int num_partial_rows;
+  int num_partials;
+  int num_row_entries;
+  int reserved;
+};
+
+struct RowTile {
+  int tile_class;
+  int token_begin;
+  int num_tokens;
+  int gathered;
+  int qo_pos_begin;
+  int page_begin;
+  int kv_pos_begin;
+  int kv_len;
+  int mask_byte_begin;
+  int mask_stride_bits;
+  int mask_row_begin;
+  int reserved;
+};
+
+struct WorkItem {
+  int tile;
+  int kv_head_begin;
+  int num_kv_heads;
+  int kv_begin;
+  int kv_end;
+  int partial_row;
+  int needs_mask;
+  int reserved;
+};
+
+struct MergeItem {
+  int token_begin;
+  int num_tokens;
+  int kv_head;
+  int partials_begin;
+  int num_partials;
+  int reserved[3];
+};
+
+struct RowEntry {
+  int token;
+  int qo_pos;
+};
+
+enum TileClass { kDecodeTile = 0, kPrefillTile = 1 };
+
+// A divisor known at launch: n / d = (umulhi(2 n, multiplier) >> shift) for 0 <= n < 2^31.
+struct Divisor {
+  unsigned divisor;
+  unsigned multiplier;
+  unsigned shift;
+};
+
+// With 2^(s-1) < d <= 2^s and m = floor(2^(31+s) / d) + 1, n m / 2^(31+s) lies above n / d by less than 2^-s <= 1 / d, so its
+// floor is that of n / d.
+inline Divisor make_divisor(unsigned d) {
+  unsigned s = 0;
+  while ((1u << s) < d) ++s;
+  return {d, static_cast<unsigned>((1ull << (31 + s)) / d + 1), s};
+}
+
+// What unlimited windows become: positions stay below 2^30, so that sums of two fit an int.
+constexpr int unlimited_window = 1 << 30;
+
+struct AttentionParams {
+  const PlanHeader *header;
+  const RowTile *tiles;
+  const WorkItem *work;
+  const int *cta_begin;
+  const MergeItem *merges;
+  const int *partials;
+  const RowEntry *rows;
+  int num_ctas;
+  int max_tiles;
+  int max_work_items;
+  int max_merges;
+  int max_partials;
+  int max_row_entries;
+  int max_partial_rows;
+
+  int num_tokens;
+  int num_qo_heads;
+  int num_kv_heads;
+  int group;         // query heads a KV head
+  Divisor by_group;
+  int num_pages;     // 0: there is no KV at all
+  Divisor by_page;   // KV tokens of a page
+  int num_kv_indices;
+  const int *kv_indices;
+
+  // Addresses are of 16-bit elements; strides of q and out count bytes, those of a page and a token of it too, and fit 32 bits.
+  const char *q;  // [num_tokens, num_qo_heads, head_dim_qk]
+  const char *k;  // page, token, head
+  const char *v;
+  char *out;      // [num_tokens, num_qo_heads, head_dim_vo]
+  float *lse;     // [num_tokens, num_qo_heads], or null
+  float *partial_out;  // [max_partial_rows, head_dim_vo]
+  float *partial_lse;  // [max_partial_rows]
+  long long q_token_bytes;
+  long long q_head_bytes;
+  long long out_token_bytes;
+  long long out_head_bytes;
+  long long k_head_bytes;
+  long long v_head_bytes;
+  unsigned k_page_bytes;
+  unsigned k_token_bytes;
+  unsigned v_page_bytes;
+  unsigned v_token_bytes;
+
+  const unsigned char *mask;  // packed bits, or null
+  long long mask_bytes;
+
+  // Visible: qo_pos - window_left <= kv_pos <= qo_pos + window_right. Causal makes window_right 0.
+  int window_left;
+  int window_right;
+  // The weight of a score x = q . k is 2^(score_scale x - max). With a soft cap, x becomes tanh(cap_scale x) first.
+  float score_scale;
+  float cap_scale;  // 0: no soft cap
+};
+
+struct MergeStatesParams {
+  const char *states;       // [num_states, num_rows, head_dim]
+  const float *states_lse;  // [num_states, num_rows]
+  char *out;                // [num_rows, head_dim]
+  float *lse;               // [num_rows], or null
+  int num_rows;
+  int num_states;
+  int head_dim;
+};
+
+}  // namespace fp

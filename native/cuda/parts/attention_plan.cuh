@@ -1,0 +1,100 @@
+// attention_plan.cuh: reading the plan. Whatever a plan says, nothing outside of the capacities in the params is touched.
+#pragma once
+#include "parts/attention_params.h"
+#include "parts/types.cuh"
+
+namespace fp {
+
+// q = n / d for 0 <= n < 2^31.
+__device__ __forceinline__ i32 divide(i32 n, const Divisor &d) { return static_cast<i32>(__umulhi(static_cast<u32>(n) << 1, d.multiplier) >> d.shift); }
+
+struct ItemRange {
+  i32 begin;
+  i32 end;
+};
+
+// This CTA's run of work items.
+__device__ __forceinline__ ItemRange cta_items(const AttentionParams &p) {
+  const i32 cta = static_cast<i32>(blockIdx.x);
+  if (cta >= min(__ldg(&p.header->num_ctas), p.num_ctas)) return {0, 0};
+  const i32 num_items = min(__ldg(&p.header->num_work_items), p.max_work_items);
+  return {max(__ldg(p.cta_begin + cta), 0), min(__ldg(p.cta_begin + cta + 1), num_items)};
+}
+
+// A work item whose ranges have been cut to what exists. An item of an unknown tile has no rows and no heads.
+struct Item {
+  i32 tile;  // index into tiles
+  i32 head_begin;
+  i32 num_heads;
+  i32 kv_begin;
+  i32 kv_end;
+
+  __device__ __forceinline__ Item(const AttentionParams &p, i32 index) {
+    const WorkItem *w = p.work + index;
+    tile = __ldg(&w->tile);
+    head_begin = max(__ldg(&w->kv_head_begin), 0);
+    num_heads = min(__ldg(&w->num_kv_heads), p.num_kv_heads - head_begin);
+    kv_begin = max(__ldg(&w->kv_begin), 0);
+    kv_end = __ldg(&w->kv_end);
+    if (p.num_pages == 0 || p.num_kv_indices == 0) kv_end = kv_begin;
+    if (static_cast<u32>(tile) >= static_cast<u32>(p.max_tiles)) {
+      tile = 0;
+      num_heads = 0;
+    }
+  }
+};
+
+__device__ __forceinline__ i32 item_class(const AttentionParams &p, i32 index) {
+  const i32 tile = __ldg(&p.work[index].tile);
+  return static_cast<u32>(tile) < static_cast<u32>(p.max_tiles) ? __ldg(&p.tiles[tile].tile_class) : kDecodeTile;
+}
+
+// The packed rows of a tile: row r is token r / group of the tile, head r % group of the KV head's group.
+struct TileRows {
+  i32 token_begin;
+  i32 num_tokens;
+  i32 gathered;
+  i32 qo_pos_begin;
+
+  __device__ __forceinline__ TileRows(const AttentionParams &p, i32 tile, i32 max_rows) {
+    const RowTile *t = p.tiles + tile;
+    token_begin = max(__ldg(&t->token_begin), 0);
+    gathered = __ldg(&t->gathered);
+    qo_pos_begin = __ldg(&t->qo_pos_begin);
+    const i32 available = (gathered ? p.max_row_entries : p.num_tokens) - token_begin;
+    num_tokens = max(min(min(__ldg(&t->num_tokens), available), divide(max_rows, p.by_group)), 0);
+  }
+
+  __device__ __forceinline__ i32 num_rows(const AttentionParams &p) const { return num_tokens * p.group; }
+
+  // Row of q and out; -1 if the plan names one that does not exist.
+  __device__ __forceinline__ i32 token(const AttentionParams &p, i32 token_of_tile) const {
+    if (!gathered) return token_begin + token_of_tile;
+    const i32 token = __ldg(&p.rows[token_begin + token_of_tile].token);
+    return static_cast<u32>(token) < static_cast<u32>(p.num_tokens) ? token : -1;
+  }
+
+  __device__ __forceinline__ i32 position(const AttentionParams &p, i32 token_of_tile) const {
+    return gathered ? __ldg(&p.rows[token_begin + token_of_tile].qo_pos) : qo_pos_begin + token_of_tile;
+  }
+};
+
+// Where the rows of (item, head) go.
+struct RowTarget {
+  i32 partial_row;  // -1: out and lse; else the workspace row of packed row 0
+  i32 head;         // query head of packed row 0
+
+  // `head` counts from the item's first. ok: false if the rows do not fit the workspace.
+  __device__ __forceinline__ RowTarget(const AttentionParams &p, const WorkItem *w, i32 kv_head, i32 head_of_item, i32 num_rows, bool &ok) {
+    head = kv_head * p.group;
+    partial_row = __ldg(&w->partial_row);
+    ok = true;
+    if (partial_row >= 0) {
+      const i64 first = partial_row + static_cast<i64>(head_of_item) * num_rows;
+      ok = first + num_rows <= p.max_partial_rows;
+      partial_row = static_cast<i32>(first);
+    }
+  }
+};
+
+}  // namespace fp

@@ -1,0 +1,79 @@
+// attention_tiles.cuh: the one table of tile shapes of the sm_80 attention kernels, and what they cost. Plain C++: the launcher
+// reads the same table as the kernels, so that both agree on shared memory and on the rows of a tile.
+//
+// Worked example, d = 128 on Hopper (65536 registers and 227 KB of shared memory an SM, 2 CTAs of 128 threads):
+//   prefill  a warp owns 32 rows: 128 f32 registers of output, 64 of scores (KV tile 64), 8 of softmax state, 16 of fragments
+//            and some 30 of addresses: 246 of 255. Shared memory: q 128 x 256 B = 32 KB, two stages of k and v tiles
+//            2 x 2 x 64 x 256 B = 64 KB: 96 KB a CTA. Each k and v tile is read from shared memory by 4 warps: 160 KB with q,
+//            1280 cycles at 128 B a cycle, against about 1750 cycles of matrix work (256 mma a warp at 6.9 cycles).
+//            16 rows a warp would double the former; so 32 rows wherever the output fits the registers (d <= 128).
+//   decode   4 warps, each with its own ring of 16-token chunks of k and v in turn (4 KB): 6 slots are 96 KB a CTA and 192 KB in
+//            flight an SM. By Little's law 25 to 40 KB would do; the rest rides out what warps do between two chunks.
+// Ampere and Ada have 163 KB and 99 KB: half the KV tile, rings of 36 to 72 KB.
+#pragma once
+
+namespace fp {
+
+struct AttentionTile {
+  int num_warps;        // of a CTA
+  int ctas_per_sm;      // what registers and shared memory are cut for
+  int row_tiles;        // m16 tiles a warp holds in prefill
+  int prefill_kv_tile;  // KV tokens of a prefill step
+  int decode_slots;     // chunks of k or v in a decode warp's ring
+};
+
+constexpr int decode_rows = 16;
+constexpr int decode_warps = 4;   // of the CTA's warps, those that take part in decode
+constexpr int decode_chunk = 16;  // KV tokens of a decode warp's step
+constexpr int decode_kv_tile = decode_warps * decode_chunk;
+constexpr int decode_merge_columns = 32;  // output columns that the warps of a decode CTA add up at a time
+constexpr int decode_merge_pitch = 40;    // floats; 8 mod 32, so that the rows of a fragment fall into distinct banks
+
+// Tile cut points of splits are multiples of this; every prefill_kv_tile divides it.
+constexpr int prefill_cut = 64;
+
+// arch 90: Hopper. arch 80: all others, within the 99 KB a CTA of Ada (48 KB where two fit).
+constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_vo) {
+  if (arch == 90) {
+    if (head_dim_qk == 64) return {4, 2, 2, 64, 12};
+    if (head_dim_qk == 96) return {4, 2, 2, 64, 8};
+    if (head_dim_qk == 128) return {4, 2, 2, 64, 6};
+    if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 4};
+    if (head_dim_qk == 192) return {8, 1, 1, 64, 8};
+    return {8, 1, 1, 64, 6};
+  }
+  if (head_dim_qk == 64) return {4, 2, 2, 64, 4};
+  if (head_dim_qk == 96) return {4, 2, 2, 32, 2};
+  if (head_dim_qk == 128) return {4, 2, 2, 32, 4};
+  if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 2};
+  if (head_dim_qk == 192) return {8, 1, 1, 32, 2};
+  return {8, 1, 1, 16, 2};
+}
+
+constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
+
+constexpr int prefill_state_bytes = 32;  // a warp
+
+constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
+  return prefill_rows(tile) * head_dim_qk * 2 + 2 * tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * 2 +
+         tile.num_warps * prefill_state_bytes;
+}
+
+constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo) {
+  return decode_chunk * (head_dim_qk > head_dim_vo ? head_dim_qk : head_dim_vo) * 2;
+}
+
+constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
+constexpr int decode_state_bytes = decode_warps * (decode_rows * 2 * 4 + 16);
+
+constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
+  return decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo);
+}
+
+constexpr int attention_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
+  const int prefill = prefill_shared_bytes(tile, head_dim_qk, head_dim_vo);
+  const int decode = decode_shared_bytes(tile, head_dim_qk, head_dim_vo);
+  return prefill > decode ? prefill : decode;
+}
+
+}  // namespace fp

@@ -1,0 +1,43 @@
+/**
+ * What work costs, so that shares are equal. The unit is the time a CTA needs for one KV token of a decode tile: reading its K and V of
+ * one head.
+ *
+ * @module
+ */
+
+/** Costs in units of one decode KV token; integers. */
+export interface CostModel {
+  /** One KV token of a decode tile: 1 by definition, more for a finer unit. */
+  readonly decodeToken: number;
+  /** One KV token of a prefill tile. */
+  readonly prefillToken: number;
+  /** Starting and ending one KV head of a decode item: loading queries, filling the pipeline, writing rows. */
+  readonly decodeItem: number;
+  /** The same of a prefill item. */
+  readonly prefillItem: number;
+  /** One row of a partial: written as f32, read again by the merge. */
+  readonly partialRow: number;
+}
+
+/**
+ * A GPU. Both kinds of tiles cost about the same a token: at head dim 128 a decode tile reads 512 bytes (41 ns at an H100's 3.3 TB/s over
+ * 264 CTAs), a prefill tile does 65 kFLOP (49 ns at 350 TFLOP/s). A row of a partial is 516 bytes written and read: two tokens. An item starts in about a
+ * microsecond, and a prefill item moves eight times the rows.
+ */
+export const GPU_COSTS: CostModel = { decodeToken: 1, prefillToken: 1, decodeItem: 32, prefillItem: 128, partialRow: 2 };
+
+/**
+ * A CPU core: a decode token reads at 10 GB/s (51 ns at head dim 128), a prefill token does 65 kFLOP, with AVX-512 at about 100 GFLOP/s. Items start
+ * fast, and partials stay in the cache.
+ */
+export const CPU_COSTS: CostModel = { decodeToken: 1, prefillToken: 12, decodeItem: 4, prefillItem: 32, partialRow: 1 };
+
+/**
+ * The fewest steps that are worth a piece of their own: their cost covers starting an item and the partial rows of the piece.
+ *
+ * Worked example (GPU costs): a decode tile of one token and 4 query heads costs 32 + 2 x 4 = 40, less than one step of 64 tokens: pieces of one
+ * step. A prefill tile of 128 rows costs 128 + 2 x 128 = 384: pieces of six steps of 64 tokens or more.
+ */
+export function minStepsOfPiece(stepCost: number, itemCost: number, numRows: number, partialRowCost: number): number {
+  return Math.max(1, Math.ceil((itemCost + partialRowCost * numRows) / stepCost));
+}

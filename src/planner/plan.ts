@@ -1,0 +1,173 @@
+/**
+ * A plan: what one attention launch does, as plain words, and as objects for whoever wants to read it.
+ *
+ * @module
+ */
+import { MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
+import type { PlanLayout } from "../plan_buffers/layout.ts";
+
+/** One `fp_row_tile`. */
+export interface RowTileView {
+  readonly tileClass: "decode" | "prefill";
+  readonly tokenBegin: number;
+  readonly numTokens: number;
+  readonly gathered: boolean;
+  readonly qoPosBegin: number;
+  readonly pageBegin: number;
+  readonly kvPosBegin: number;
+  readonly kvLen: number;
+  readonly maskByteBegin: number;
+  readonly maskStrideBits: number;
+  readonly maskRowBegin: number;
+}
+
+/** One `fp_work_item`. */
+export interface WorkItemView {
+  readonly tile: number;
+  readonly kvHeadBegin: number;
+  readonly numKvHeads: number;
+  readonly kvBegin: number;
+  readonly kvEnd: number;
+  /** -1: the result is final. */
+  readonly partialRow: number;
+  readonly needsMask: boolean;
+}
+
+/** One `fp_merge_item`, with its partials. */
+export interface MergeItemView {
+  readonly tokenBegin: number;
+  readonly numTokens: number;
+  readonly kvHead: number;
+  /** First workspace row of each partial, in order. */
+  readonly partials: readonly number[];
+}
+
+/** One `fp_row_entry`. */
+export interface RowEntryView {
+  readonly token: number;
+  readonly qoPos: number;
+}
+
+/** A plan as JSON: for logs, golden files and comparison. */
+export interface PlanJson {
+  readonly numTokens: number;
+  readonly groupSize: number;
+  readonly numKvHeads: number;
+  readonly numPartialRows: number;
+  /** First work item of each CTA: [numCtas + 1]. */
+  readonly ctaBegin: readonly number[];
+  readonly tiles: readonly RowTileView[];
+  readonly workItems: readonly WorkItemView[];
+  readonly merges: readonly MergeItemView[];
+  readonly rowEntries: readonly RowEntryView[];
+}
+
+/**
+ * The result of `Planner.plan`. The planner has one and writes it anew each time: copy what must outlive the next plan (`planToJson`, or
+ * `words.slice()`).
+ */
+export interface Plan {
+  /** Header and sections as `flashpage.h` lays them out; `layout.numPlanWords` long. Page ids are not in it: see `kvIndices`. */
+  readonly words: Int32Array<ArrayBuffer>;
+  /** Where the sections lie, and their capacities: what `fp_attention_args` wants. */
+  readonly layout: PlanLayout;
+  /** Page ids: the first `kvIndexCounts[i]` of each array, one after another, are the device's `kv_indices`. One array a level. */
+  readonly kvIndices: readonly Int32Array[];
+  /** See `kvIndices`. */
+  readonly kvIndexCounts: readonly number[];
+  /** Sum of `kvIndexCounts`. */
+  readonly numKvIndices: number;
+  readonly pageSize: number;
+  /** Rows of q. */
+  readonly numTokens: number;
+  readonly numRequests: number;
+  readonly numKvHeads: number;
+  readonly groupSize: number;
+  readonly numTiles: number;
+  readonly numWorkItems: number;
+  readonly numMerges: number;
+  readonly numPartials: number;
+  readonly numRowEntries: number;
+  /** Workspace rows that this plan writes. */
+  readonly numPartialRows: number;
+  /** Workspace rows to reserve: `numPartialRows`, or the worst case of the capacity. `max_partial_rows` of `fp_attention_args`. */
+  readonly maxPartialRows: number;
+  /** Bytes of workspace for `maxPartialRows`: an f32 row of `headDimVo` and an f32 LSE each. */
+  readonly workspaceBytes: number;
+  /** `tile_classes` of `fp_attention_args`: bit c if the launch must be able to run class c. */
+  readonly tileClasses: number;
+  /** True if every plan of this planner lies in the same layout. */
+  readonly hasFixedCapacity: boolean;
+}
+
+/** Tile `index` of a plan. */
+export function tileOfPlan({ words, layout }: Plan, index: number): RowTileView {
+  const at = layout.tilesOffset + index * ROW_TILE.words;
+  return {
+    tileClass: words[at + ROW_TILE.tileClass] === 0 ? "decode" : "prefill",
+    tokenBegin: words[at + ROW_TILE.tokenBegin],
+    numTokens: words[at + ROW_TILE.numTokens],
+    gathered: words[at + ROW_TILE.gathered] !== 0,
+    qoPosBegin: words[at + ROW_TILE.qoPosBegin],
+    pageBegin: words[at + ROW_TILE.pageBegin],
+    kvPosBegin: words[at + ROW_TILE.kvPosBegin],
+    kvLen: words[at + ROW_TILE.kvLen],
+    maskByteBegin: words[at + ROW_TILE.maskByteBegin],
+    maskStrideBits: words[at + ROW_TILE.maskStrideBits],
+    maskRowBegin: words[at + ROW_TILE.maskRowBegin],
+  };
+}
+
+/** Work item `index` of a plan. */
+export function workItemOfPlan({ words, layout }: Plan, index: number): WorkItemView {
+  const at = layout.workOffset + index * WORK_ITEM.words;
+  return {
+    tile: words[at + WORK_ITEM.tile],
+    kvHeadBegin: words[at + WORK_ITEM.kvHeadBegin],
+    numKvHeads: words[at + WORK_ITEM.numKvHeads],
+    kvBegin: words[at + WORK_ITEM.kvBegin],
+    kvEnd: words[at + WORK_ITEM.kvEnd],
+    partialRow: words[at + WORK_ITEM.partialRow],
+    needsMask: words[at + WORK_ITEM.needsMask] !== 0,
+  };
+}
+
+/** Merge `index` of a plan. */
+export function mergeOfPlan({ words, layout }: Plan, index: number): MergeItemView {
+  const at = layout.mergesOffset + index * MERGE_ITEM.words;
+  const begin = layout.partialsOffset + words[at + MERGE_ITEM.partialsBegin];
+  return {
+    tokenBegin: words[at + MERGE_ITEM.tokenBegin],
+    numTokens: words[at + MERGE_ITEM.numTokens],
+    kvHead: words[at + MERGE_ITEM.kvHead],
+    partials: Array.from(words.subarray(begin, begin + words[at + MERGE_ITEM.numPartials])),
+  };
+}
+
+/** Row entry `index` of a plan. */
+export function rowEntryOfPlan({ words, layout }: Plan, index: number): RowEntryView {
+  const at = layout.rowsOffset + index * ROW_ENTRY.words;
+  return { token: words[at + ROW_ENTRY.token], qoPos: words[at + ROW_ENTRY.qoPos] };
+}
+
+/** First work item of each CTA: [numCtas + 1]. */
+export function ctaBeginOfPlan({ words, layout }: Plan): Int32Array {
+  const numCtas = words[PLAN_HEADER.numCtas];
+  return words.slice(layout.ctaBeginOffset, layout.ctaBeginOffset + numCtas + 1);
+}
+
+/** The whole plan as objects, copied. */
+export function planToJson(plan: Plan): PlanJson {
+  const list = <T>(count: number, read: (plan: Plan, index: number) => T): T[] => Array.from({ length: count }, (_, i) => read(plan, i));
+  return {
+    numTokens: plan.numTokens,
+    groupSize: plan.groupSize,
+    numKvHeads: plan.numKvHeads,
+    numPartialRows: plan.numPartialRows,
+    ctaBegin: Array.from(ctaBeginOfPlan(plan)),
+    tiles: list(plan.numTiles, tileOfPlan),
+    workItems: list(plan.numWorkItems, workItemOfPlan),
+    merges: list(plan.numMerges, mergeOfPlan),
+    rowEntries: list(plan.numRowEntries, rowEntryOfPlan),
+  };
+}

@@ -1,0 +1,302 @@
+/**
+ * The planner: a batch in, a plan out, in microseconds and without allocating.
+ *
+ * @module
+ */
+import { InvalidArgumentError } from "../errors.ts";
+import { PLAN_HEADER } from "../ffi/structs.gen.ts";
+import { checkLevels, type KvLevel } from "../formats/levels.ts";
+import { checkPageTable, type PageTable } from "../formats/page_table.ts";
+import { checkIndptr } from "../formats/ragged.ts";
+import { boundsOfExtent, fitsLayout, grownBounds, layoutOfBounds, type PlanBounds, type PlanLayout } from "../plan_buffers/layout.ts";
+import { ComposedTiles } from "./composed.ts";
+import { RunMerger, writeCutMerges } from "./merges.ts";
+import type { Plan } from "./plan.ts";
+import { type AttentionProblem, checkConfig, type CheckedConfig, checkFitsCapacity, type PlannerConfig } from "./problem.ts";
+import { Scheduler } from "./schedule.ts";
+import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
+
+/** Makes plans of one configuration. */
+export interface Planner {
+  /** The configuration, defaults filled in. */
+  readonly config: CheckedConfig;
+  /**
+   * Plans a batch. The same batch gives the same plan, word for word.
+   *
+   * @returns the planner's one plan, overwritten by the next call.
+   * @throws {InvalidArgumentError} for a batch that contradicts itself, {CapacityError} for one beyond the capacity. The last plan is then as
+   *   it was.
+   */
+  plan(problem: AttentionProblem): Plan;
+}
+
+/** Creates a planner. @throws {InvalidArgumentError} naming the value that is wrong. */
+export function createPlanner(config: PlannerConfig): Planner {
+  return new WorkPlanner(checkConfig(config));
+}
+
+/** The plan as the planner writes it. */
+class PlanState implements Plan {
+  words: Int32Array<ArrayBuffer> = new Int32Array(0);
+  layout: PlanLayout;
+  readonly kvIndices: Int32Array[] = [];
+  readonly kvIndexCounts: number[] = [];
+  numKvIndices = 0;
+  pageSize = 1;
+  numTokens = 0;
+  numRequests = 0;
+  readonly numKvHeads: number;
+  readonly groupSize: number;
+  numTiles = 0;
+  numWorkItems = 0;
+  numMerges = 0;
+  numPartials = 0;
+  numRowEntries = 0;
+  numPartialRows = 0;
+  maxPartialRows = 0;
+  workspaceBytes = 0;
+  tileClasses = 0;
+  readonly hasFixedCapacity: boolean;
+
+  constructor({ numKvHeads, groupSize, capacity }: CheckedConfig, layout: PlanLayout) {
+    this.numKvHeads = numKvHeads;
+    this.groupSize = groupSize;
+    this.hasFixedCapacity = capacity !== undefined;
+    this.layout = layout;
+    this.words = new Int32Array(layout.numPlanWords);
+  }
+}
+
+class WorkPlanner implements Planner {
+  readonly config: CheckedConfig;
+  readonly #table: TileTable;
+  readonly #tiles: TileList;
+  readonly #scheduler: Scheduler;
+  readonly #composed: ComposedTiles;
+  readonly #merger: RunMerger;
+  readonly #state: PlanState;
+  /** The extent that the layout was last seen to hold; -1 before the first plan. */
+  #fittedTokens = -1;
+  #fittedRequests = -1;
+  #fittedLevels = -1;
+  #fittedKvIndices = -1;
+
+  constructor(config: CheckedConfig) {
+    this.config = config;
+    this.#table = new TileTable(config);
+    this.#tiles = new TileList(config);
+    this.#scheduler = new Scheduler(config);
+    this.#composed = new ComposedTiles(config, this.#table);
+    this.#merger = new RunMerger(config);
+    const { capacity } = config;
+    const bounds = capacity === undefined
+      ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256))
+      : this.#bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxLevels, capacity.maxLevels > 1, capacity.maxPages);
+    this.#state = new PlanState(config, layoutOfBounds(bounds));
+    if (capacity !== undefined) this.#state.maxPartialRows = bounds.maxPartialRows;
+  }
+
+  plan(problem: AttentionProblem): Plan {
+    const { qoIndptr, pages, levels, maskIndptr } = problem;
+    const numRequests = qoIndptr.length - 1;
+    if (numRequests < 0 || (pages === undefined) === (levels === undefined)) refuseProblem(problem);
+    if (maskIndptr !== undefined && maskIndptr.length !== numRequests + 1) refuseProblem(problem);
+    // One row of pages for each request is the common case, and has a path of its own: no maps from tokens to tiles.
+    const table = pages ?? plainTable(qoIndptr, levels!);
+    if (table !== undefined) this.#planRequests(qoIndptr, table, maskIndptr);
+    else this.#planLevels(qoIndptr, levels!, maskIndptr);
+    return this.#state;
+  }
+
+  #planRequests(qoIndptr: Int32Array, pages: PageTable, maskIndptr: Int32Array | undefined): void {
+    const { indptr, indices, lastPageLen, pageSize } = pages;
+    const numRequests = qoIndptr.length - 1;
+    const numTokens = qoIndptr[numRequests];
+    const numKvIndices = indptr[numRequests];
+    // All checks come before the first write: a refused batch leaves the last plan as it was.
+    if (lastPageLen.length !== numRequests || indptr.length !== numRequests + 1) refusePages(qoIndptr, pages);
+    let isGood = qoIndptr[0] === 0 && indptr[0] === 0 && numKvIndices <= indices.length && pageSize >= 1 && pageSize <= 1024;
+    for (let r = 0; r < numRequests; r++) {
+      const numPages = indptr[r + 1] - indptr[r];
+      const last = lastPageLen[r];
+      if (qoIndptr[r + 1] < qoIndptr[r] || numPages < 0 || (numPages === 0 ? last !== 0 : last < 1 || last > pageSize || numPages > 0x1fffff)) {
+        isGood = false;
+      }
+    }
+    if (!isGood) refusePages(qoIndptr, pages);
+    if (maskIndptr !== undefined) {
+      for (let r = 0; r < numRequests; r++) {
+        checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r]);
+      }
+    }
+    this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
+
+    const state = this.#state;
+    const { words, layout } = state;
+    const tiles = this.#tiles;
+    const tileTable = this.#table;
+    tiles.reset(words, layout.tilesOffset, layout.maxTiles);
+    for (let r = 0; r < numRequests; r++) {
+      const end = qoIndptr[r + 1];
+      let token = qoIndptr[r];
+      const numPages = indptr[r + 1] - indptr[r];
+      const kvLen = numPages === 0 ? 0 : (numPages - 1) * pageSize + lastPageLen[r];
+      const position = kvLen - end;
+      const isMasked = maskIndptr !== undefined && maskIndptr[r + 1] > maskIndptr[r];
+      const maskByteBegin = isMasked ? maskIndptr[r] : -1;
+      const maskStrideBits = isMasked ? kvLen : 0;
+      while (token < end) {
+        const left = end - token;
+        const count = tileTable.tokensOf(left);
+        const pos = position + token;
+        const maskRow = isMasked ? token - qoIndptr[r] : 0;
+        tiles.add(tileTable.classOf(left), token, count, 0, pos, pos + count - 1, indptr[r], 0, kvLen, maskByteBegin, maskStrideBits, maskRow, true);
+        token += count;
+      }
+    }
+    this.#scheduler.run(tiles, words, layout);
+    state.numMerges = writeCutMerges(this.#scheduler, words, layout);
+    state.numPartials = this.#scheduler.numCutPieces;
+    state.numRowEntries = 0;
+    state.kvIndices.length = 1;
+    state.kvIndexCounts.length = 1;
+    state.kvIndices[0] = indices;
+    state.kvIndexCounts[0] = numKvIndices;
+    this.#finish(numTokens, numRequests, numKvIndices, pageSize);
+  }
+
+  #planLevels(qoIndptr: Int32Array, levels: readonly KvLevel[], maskIndptr: Int32Array | undefined): void {
+    checkIndptr("qoIndptr", qoIndptr);
+    const numRequests = qoIndptr.length - 1;
+    const numTokens = qoIndptr[numRequests];
+    const composed = this.#composed;
+    composed.measure(qoIndptr, levels);
+    let numKvIndices = 0;
+    for (let l = 0; l < levels.length; l++) numKvIndices += levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
+    if (maskIndptr !== undefined) {
+      for (let r = 0; r < numRequests; r++) checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], composed.kvLenOf(r));
+    }
+    this.#makeRoom(numTokens, numRequests, levels.length, true, numKvIndices);
+
+    const state = this.#state;
+    const { words, layout } = state;
+    this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
+    composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
+    this.#scheduler.run(this.#tiles, words, layout);
+    this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
+    state.numMerges = this.#merger.numMerges;
+    state.numPartials = this.#merger.numPartials;
+    state.numRowEntries = composed.numRowEntries;
+    state.kvIndices.length = levels.length;
+    state.kvIndexCounts.length = levels.length;
+    for (let l = 0; l < levels.length; l++) {
+      state.kvIndices[l] = levels[l].pages.indices;
+      state.kvIndexCounts[l] = levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
+    }
+    this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize);
+  }
+
+  #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {
+    const state = this.#state;
+    const { words } = state;
+    state.numTokens = numTokens;
+    state.numRequests = numRequests;
+    state.numKvIndices = numKvIndices;
+    state.pageSize = pageSize;
+    state.numTiles = this.#tiles.count;
+    state.numWorkItems = this.#scheduler.numWorkItems;
+    state.numPartialRows = this.#scheduler.numPartialRows;
+    if (!state.hasFixedCapacity) {
+      state.maxPartialRows = state.numPartialRows;
+      state.tileClasses = this.#tiles.classes;
+    } else {
+      state.tileClasses = this.#classesOfCapacity();
+    }
+    state.workspaceBytes = state.maxPartialRows * (this.config.headDimVo + 1) * 4;
+    words[PLAN_HEADER.numTiles] = state.numTiles;
+    words[PLAN_HEADER.numWorkItems] = state.numWorkItems;
+    words[PLAN_HEADER.numCtas] = this.config.limits.numCtas;
+    words[PLAN_HEADER.numMerges] = state.numMerges;
+    words[PLAN_HEADER.numPartialRows] = state.numPartialRows;
+    words[PLAN_HEADER.numPartials] = state.numPartials;
+    words[PLAN_HEADER.numRowEntries] = state.numRowEntries;
+    words[PLAN_HEADER.reserved] = 0;
+  }
+
+  /** Classes that some batch within the capacity may need. */
+  #classesOfCapacity(): number {
+    const { capacity } = this.config;
+    const decode = this.#table.decodeTokens > 0 ? 1 << TILE_DECODE : 0;
+    return capacity!.maxTokens > this.#table.decodeTokens ? decode | (1 << TILE_PREFILL) : decode;
+  }
+
+  /** Makes the layout hold a batch: checks the capacity, or grows. The common case, a batch no larger than one before, returns at once. */
+  #makeRoom(numTokens: number, numRequests: number, numLevels: number, composes: boolean, numKvIndices: number): void {
+    const { capacity } = this.config;
+    const countedLevels = composes ? Math.max(2, numLevels) : 1;
+    if (capacity !== undefined) {
+      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, countedLevels);
+      return;
+    }
+    if (
+      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && countedLevels <= this.#fittedLevels && numKvIndices <= this.#fittedKvIndices
+    ) {
+      return;
+    }
+    const needed = this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices);
+    const state = this.#state;
+    if (!fitsLayout(state.layout, needed)) {
+      state.layout = layoutOfBounds(grownBounds(state.layout, needed));
+      state.words = new Int32Array(state.layout.numPlanWords);
+    }
+    this.#fittedTokens = numTokens;
+    this.#fittedRequests = numRequests;
+    this.#fittedLevels = countedLevels;
+    this.#fittedKvIndices = numKvIndices;
+  }
+
+  #bounds(maxTokens: number, maxRequests: number, maxLevels: number, sharesRows: boolean, maxKvIndices: number): PlanBounds {
+    const { numKvHeads, groupSize, limits } = this.config;
+    const { numCtas, decodeRows, prefillRows } = limits;
+    return boundsOfExtent({ numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxTokens, maxRequests, maxLevels, sharesRows, maxKvIndices });
+  }
+}
+
+/** The page table of levels that are no more than one row of pages for each request. */
+function plainTable(qoIndptr: Int32Array, levels: readonly KvLevel[]): PageTable | undefined {
+  if (levels.length !== 1 || levels[0].rowIndices !== undefined) return undefined;
+  const { rowIndptr, pages } = levels[0];
+  if (rowIndptr === qoIndptr) return pages;
+  if (rowIndptr.length !== qoIndptr.length) return undefined;
+  for (let i = 0; i < qoIndptr.length; i++) if (rowIndptr[i] !== qoIndptr[i]) return undefined;
+  return pages;
+}
+
+function checkMask(maskIndptr: Int32Array, request: number, qoLen: number, kvLen: number): void {
+  const numBytes = maskIndptr[request + 1] - maskIndptr[request];
+  const needed = Math.ceil(qoLen * kvLen / 8);
+  if (numBytes === 0 || (maskIndptr[request] >= 0 && numBytes === needed)) return;
+  throw new InvalidArgumentError(
+    `Cannot plan: the custom mask of request ${request} is ${numBytes} bytes from byte ${maskIndptr[request]}. ${qoLen} queries x ${kvLen} keys are ${needed} bytes; ` +
+      "pass so many, or none for a request without a mask.",
+  );
+}
+
+function refuseProblem({ qoIndptr, pages, levels, maskIndptr }: AttentionProblem): never {
+  if (qoIndptr.length === 0) throw new InvalidArgumentError("Cannot plan: qoIndptr is empty. It needs one entry more than requests.");
+  if (maskIndptr !== undefined && maskIndptr.length !== qoIndptr.length) {
+    throw new InvalidArgumentError(`Cannot plan: maskIndptr has ${maskIndptr.length} entries for ${qoIndptr.length - 1} requests. It needs one entry more than requests.`);
+  }
+  const given = pages !== undefined && levels !== undefined ? "both are given" : "neither is";
+  throw new InvalidArgumentError(`Cannot plan: pass either pages or levels; ${given}.`);
+}
+
+function refusePages(qoIndptr: Int32Array, pages: PageTable): never {
+  checkIndptr("qoIndptr", qoIndptr);
+  checkPageTable(pages);
+  if (pages.lastPageLen.length !== qoIndptr.length - 1) {
+    throw new InvalidArgumentError(`Cannot plan: qoIndptr is of ${qoIndptr.length - 1} requests, the page table has ${pages.lastPageLen.length} rows. Pass one row a request.`);
+  }
+  checkLevels(qoIndptr, [{ rowIndptr: qoIndptr, pages }]);
+  throw new InvalidArgumentError("Cannot plan: a request has 2^31 KV tokens or more.");
+}
