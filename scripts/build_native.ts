@@ -36,7 +36,9 @@ const noCuda = Deno.args.includes("--no-cuda");
 const { modules, records } = noCuda ? { modules: undefined, records: [] } : await buildKernels(root, cache, toolchain);
 const spilling = records.filter(({ spillBytes }) => spillBytes > 0);
 if (spilling.length > 0) {
-  console.error(`These kernels spill registers: ${spilling.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ")}.`);
+  console.error(
+    `These kernels spill registers: ${spilling.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ")}.`,
+  );
   Deno.exit(1);
 }
 const manifest: Manifest = { ...readManifest(prebuilt), kernels: records };
@@ -44,9 +46,22 @@ for (const platform of platforms) {
   const file = platform.startsWith("darwin") ? "libflashpage.dylib" : "libflashpage.so";
   Deno.mkdirSync(`${prebuilt}/${platform}`, { recursive: true });
   const path = `${prebuilt}/${platform}/${file}`;
-  await buildLibrary(root, cache, toolchain.zig, platform, platform.startsWith("linux") ? modules : undefined, buildId, path);
+  await buildLibrary(
+    root,
+    cache,
+    toolchain.zig,
+    platform,
+    platform.startsWith("linux") ? modules : undefined,
+    buildId,
+    path,
+  );
   const bytes = Deno.readFileSync(path);
-  manifest.libraries[platform] = { file, buildId, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  manifest.libraries[platform] = {
+    file,
+    buildId,
+    bytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  };
   console.log(`${path}: ${bytes.length} bytes, build id ${buildId}`);
 }
 writeManifest(root, prebuilt, manifest);

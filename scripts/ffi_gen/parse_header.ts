@@ -46,7 +46,15 @@ export interface Header {
   enums: Enum[];
 }
 
-const SCALARS: Record<string, Scalar> = { i32: "i32", u32: "u32", f32: "f32", f64: "f64", fp_handle: "f64", fp_address: "f64", fp_status: "i32" };
+const SCALARS: Record<string, Scalar> = {
+  i32: "i32",
+  u32: "u32",
+  f32: "f32",
+  f64: "f64",
+  fp_handle: "f64",
+  fp_address: "f64",
+  fp_status: "i32",
+};
 
 /** Bytes of a scalar; also its alignment. */
 export const SIZE: Record<Scalar, number> = { i32: 4, u32: 4, f32: 4, f64: 8 };
@@ -70,10 +78,17 @@ function parseFunctions(source: string): FunctionDeclaration[] {
   for (const match of source.matchAll(/^FP_API\s+(const char \*|fp_status |i32 )(fp_\w+)\(([^)]*)\);/gm)) {
     const [declaration, result, name, list] = match;
     const parameters = list.trim() === "void" ? [] : list.split(",").map((text) => parseParameter(text.trim()));
-    functions.push({ name, result: result.startsWith("const") ? "cstring" : "i32", parameters, declaration: declaration.replace(/\s+/g, " ") });
+    functions.push({
+      name,
+      result: result.startsWith("const") ? "cstring" : "i32",
+      parameters,
+      declaration: declaration.replace(/\s+/g, " "),
+    });
   }
   const declared = source.match(/^FP_API\s/gm)?.length ?? 0;
-  if (declared !== functions.length) throw new Error(`flashpage.h declares ${declared} functions, ${functions.length} could be read.`);
+  if (declared !== functions.length) {
+    throw new Error(`flashpage.h declares ${declared} functions, ${functions.length} could be read.`);
+  }
   return functions;
 }
 
@@ -113,7 +128,9 @@ export function parseHeader(source: string): Header {
   return {
     abiVersion: Number(version[1]),
     functions: parseFunctions(source),
-    structs: [...source.matchAll(/^struct (fp_\w+) \{\n([\s\S]*?)\n\};/gm)].map(([, name, body]) => parseStruct(name, body)),
+    structs: [...source.matchAll(/^struct (fp_\w+) \{\n([\s\S]*?)\n\};/gm)].map(([, name, body]) =>
+      parseStruct(name, body)
+    ),
     enums: [...source.matchAll(/^enum (fp_\w+) \{\n([\s\S]*?)\n\};/gm)].map(([, name, body]) => parseEnum(name, body)),
   };
 }

@@ -18,7 +18,16 @@ export function writeSelftest({ structs }: Header): string {
     lines.push(`static_assert(sizeof(${name}) == ${byteLength});`);
     for (const field of fields) lines.push(`static_assert(offsetof(${name}, ${field.name}) == ${field.byteOffset});`);
   }
-  lines.push("", "enum class Kind { i32, u32, f32, f64 };", "", "struct Field {", "  Kind kind;", "  size_t offset;", "};", "");
+  lines.push(
+    "",
+    "enum class Kind { i32, u32, f32, f64 };",
+    "",
+    "struct Field {",
+    "  Kind kind;",
+    "  size_t offset;",
+    "};",
+    "",
+  );
   lines.push("struct Struct {", "  size_t size;", "  const Field *fields;", "  int num_fields;", "};", "");
   for (const { name, fields } of structs) {
     lines.push(`inline constexpr Field ${name}_fields[] = {`);
@@ -26,7 +35,15 @@ export function writeSelftest({ structs }: Header): string {
     lines.push("};");
   }
   lines.push("", "inline constexpr Struct structs[] = {");
-  for (const { name, fields, byteLength } of structs) lines.push(`    {${byteLength}, ${name}_fields, ${fields.length}},`);
-  lines.push("};", "inline constexpr int num_structs = sizeof structs / sizeof structs[0];", "", "}  // namespace fp::selftest", "");
+  for (const { name, fields, byteLength } of structs) {
+    lines.push(`    {${byteLength}, ${name}_fields, ${fields.length}},`);
+  }
+  lines.push(
+    "};",
+    "inline constexpr int num_structs = sizeof structs / sizeof structs[0];",
+    "",
+    "}  // namespace fp::selftest",
+    "",
+  );
   return lines.join("\n");
 }

@@ -1,7 +1,12 @@
 import { camelCase, type Enum, type Header, pascalCase, type Scalar, SIZE, type Struct } from "./parse_header.ts";
 
 const ARRAY: Record<Scalar, string> = { i32: "i32", u32: "u32", f32: "f32", f64: "f64" };
-const CLASS: Record<Scalar, string> = { i32: "Int32Array", u32: "Uint32Array", f32: "Float32Array", f64: "Float64Array" };
+const CLASS: Record<Scalar, string> = {
+  i32: "Int32Array",
+  u32: "Uint32Array",
+  f32: "Float32Array",
+  f64: "Float64Array",
+};
 
 /** The longest prefix `FP_..._` that all members share, so that `FP_TILE_DECODE` reads `DECODE`. */
 function commonPrefix({ members }: Enum): string {

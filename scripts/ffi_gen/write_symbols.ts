@@ -32,7 +32,12 @@ export function writeSymbols({ functions, abiVersion }: Header): string {
     const list = parameters.map((parameter) => `${parameter.name}: ${typescriptType(parameter.type)}`).join(", ");
     lines.push(`  ${name}(${list}): ${result === "cstring" ? "string" : "number"};`);
   }
-  lines.push("}", "", "/** Signatures by name. */", "export const SIGNATURES: Readonly<Record<keyof Symbols, NativeSignature>> = {");
+  lines.push(
+    "}",
+    "",
+    "/** Signatures by name. */",
+    "export const SIGNATURES: Readonly<Record<keyof Symbols, NativeSignature>> = {",
+  );
   for (const { name, parameters, result } of functions) {
     const types = parameters.map((parameter) => `"${parameter.type}"`).join(", ");
     lines.push(`  ${name}: { parameters: [${types}], result: "${result}" },`);

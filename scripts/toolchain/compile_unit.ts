@@ -9,7 +9,7 @@ const [library, root, unit, arch, output, ...includes] = Deno.args;
 const options = [
   `--gpu-architecture=${arch}`,
   "--std=c++20",
-  "--default-device",
+  "-default-device",
   "--ptxas-options=-v",
   "--diag-suppress=1444",
   `--include-path=${root}/native/cuda`,
@@ -19,7 +19,10 @@ try {
   const { cubin, ptx, log } = compile(library, unit, Deno.readTextFileSync(`${root}/${unit}`), options);
   Deno.writeFileSync(`${output}.cubin`, cubin);
   // The header names the compiler's own PTX version; nothing here needs more than 8.0, which drivers from 525 on read.
-  Deno.writeTextFileSync(`${output}.ptx`, new TextDecoder().decode(ptx).replace(/^\.version \d+\.\d+$/m, ".version 8.0"));
+  Deno.writeTextFileSync(
+    `${output}.ptx`,
+    new TextDecoder().decode(ptx).replace(/^\.version \d+\.\d+$/m, ".version 8.0"),
+  );
   Deno.writeTextFileSync(`${output}.log`, log);
 } catch (error) {
   console.error((error as Error).message);

@@ -5,7 +5,19 @@ import { forEachLimited, runProgram } from "./parallel.ts";
 import { exists } from "./setup.ts";
 import { hostSources, type Platform, TARGETS } from "./sources.ts";
 
-const FLAGS = ["-std=c++20", "-O3", "-DNDEBUG", "-g0", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror"];
+const FLAGS = [
+  "-std=c++20",
+  "-O3",
+  "-DNDEBUG",
+  "-g0",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-fno-math-errno",
+  "-ffp-contract=off",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+];
 
 /** Builds one platform's library to `output`; without `modules`, one without CUDA. */
 export async function buildLibrary(
@@ -25,32 +37,54 @@ export async function buildLibrary(
     const flags = [...FLAGS, ...(cpu === undefined ? [] : [`-mcpu=${cpu}`])];
     if (path.endsWith("/abi_library.cc")) flags.push(`-DFLASHPAGE_BUILD_ID="${buildId}"`);
     const args = ["c++", ...target, ...flags, `-ffile-prefix-map=${root}=.`, "-c", path];
-    const key = createHash("sha256").update(args.join(" ").replaceAll(root, "")).update(headers).update(content).digest("hex").slice(0, 24);
+    const key = createHash("sha256").update(args.join(" ").replaceAll(root, "")).update(headers).update(content).digest(
+      "hex",
+    ).slice(0, 24);
     const object = `${cache}/${key}.o`;
     objects.push(object);
-    if (!exists(object)) jobs.push({ args: [...args, "-o", object], output: object, label: path.replace(`${root}/`, "") });
+    if (!exists(object)) jobs.push({ args, output: object, label: path.replace(`${root}/`, "") });
   };
-  for (const { path, cpu } of hostSources(root, platform, modules !== undefined)) add(`${root}/${path}`, cpu, Deno.readTextFileSync(`${root}/${path}`));
+  for (const { path, cpu } of hostSources(root, platform, modules !== undefined)) {
+    add(`${root}/${path}`, cpu, Deno.readTextFileSync(`${root}/${path}`));
+  }
   if (modules !== undefined) {
-    const table = `${cache}/embedded_modules.cc`;
     const text = embeddedTable(modules);
+    const table = `${cache}/embedded_modules_${
+      createHash("sha256").update(text.replaceAll(root, "")).digest("hex").slice(0, 16)
+    }.cc`;
     Deno.writeTextFileSync(table, text);
     add(table, undefined, text);
   }
-  await forEachLimited(jobs, Math.max(1, navigator.hardwareConcurrency), async ({ args, label }) => {
+  await forEachLimited(jobs, Math.max(1, navigator.hardwareConcurrency), async ({ args, output: object, label }) => {
     const start = performance.now();
-    await runProgram(zig, args, root);
+    // Renamed when whole, so that two builds at once can share the cache.
+    const temporary = `${object}.${Deno.pid}`;
+    await runProgram(zig, [...args, "-o", temporary], root);
+    Deno.renameSync(temporary, object);
     console.log(`${label} for ${platform}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   });
   // nodelete: the library has threads, so it must stay mapped even if a runtime closes it.
-  const linux = ["--build-id=none", "-z,defs", "-z,nodelete", "--gc-sections", `--version-script=${root}/native/host/exports.map`];
-  const system = platform.startsWith("linux") ? [...linux.map((flag) => `-Wl,${flag}`), "-lpthread", "-ldl", "-lm"] : [];
+  const linux = [
+    "--build-id=none",
+    "-z,defs",
+    "-z,nodelete",
+    "--gc-sections",
+    `--version-script=${root}/native/host/exports.map`,
+  ];
+  const system = platform.startsWith("linux")
+    ? [...linux.map((flag) => `-Wl,${flag}`), "-lpthread", "-ldl", "-lm"]
+    : [];
   await runProgram(zig, ["c++", ...target, "-shared", "-s", "-o", output, ...objects, ...system], root);
 }
 
 /** The table that native/cuda/launch/embedded.h declares, as a C++ file. Its text changes with every module's content: paths end in a hash. */
 function embeddedTable(modules: readonly Module[]): string {
-  const lines = ['#include "../cuda/launch/embedded.h"', '#pragma clang diagnostic ignored "-Wc23-extensions"', "namespace fp::cuda {", "namespace {"];
+  const lines = [
+    '#include "../cuda/launch/embedded.h"',
+    '#pragma clang diagnostic ignored "-Wc23-extensions"',
+    "namespace fp::cuda {",
+    "namespace {",
+  ];
   modules.forEach(({ path, arch }, i) => {
     // PTX is text: the driver wants a NUL behind it.
     lines.push(`alignas(64) const unsigned char data${i}[] = {`, `#embed "${path}"`, arch === 0 ? ", 0" : "", "};");
@@ -68,7 +102,9 @@ function hashOfHeaders(root: string): string {
     for (const entry of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory && entry.name !== "prebuilt" && entry.name !== "build") walk(path);
-      else if (entry.isFile && entry.name.endsWith(".h")) hash.update(path.slice(root.length)).update(Deno.readTextFileSync(path));
+      else if (entry.isFile && entry.name.endsWith(".h")) {
+        hash.update(path.slice(root.length)).update(Deno.readTextFileSync(path));
+      }
     }
   };
   walk(`${root}/native`);

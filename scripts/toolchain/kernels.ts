@@ -25,7 +25,11 @@ export interface KernelRecord {
 const NUM_PROCESSES = Math.max(1, navigator.hardwareConcurrency);
 
 /** Compiles what is not in `cache` yet: cubins for the GPUs we tune for, and PTX for newer ones. */
-export async function buildKernels(root: string, cache: string, toolchain: Toolchain): Promise<{ modules: Module[]; records: KernelRecord[] }> {
+export async function buildKernels(
+  root: string,
+  cache: string,
+  toolchain: Toolchain,
+): Promise<{ modules: Module[]; records: KernelRecord[] }> {
   const modules: Module[] = [];
   const records: KernelRecord[] = [];
   const jobs: { unit: string; arch: string; output: string }[] = [];
@@ -43,11 +47,26 @@ export async function buildKernels(root: string, cache: string, toolchain: Toolc
   await forEachLimited(jobs, NUM_PROCESSES, async ({ unit, arch, output }) => {
     const start = performance.now();
     const script = `${root}/scripts/toolchain/compile_unit.ts`;
-    await runProgram(Deno.execPath(), ["run", "-A", "--no-config", script, toolchain.nvrtc, root, unit, arch, output, ...toolchain.cudaIncludes]);
+    await runProgram(Deno.execPath(), [
+      "run",
+      "-A",
+      "--no-config",
+      script,
+      toolchain.nvrtc,
+      root,
+      unit,
+      arch,
+      output,
+      ...toolchain.cudaIncludes,
+    ]);
     console.log(`${unit} for ${arch}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   });
   for (const { name, arch, path } of modules) {
-    if (arch !== 0) records.push(...readLog(name, arch === 80 ? "sm_80" : "sm_90a", Deno.readTextFileSync(path.replace(/\.cubin$/, ".log"))));
+    if (arch !== 0) {
+      records.push(
+        ...readLog(name, arch === 80 ? "sm_80" : "sm_90a", Deno.readTextFileSync(path.replace(/\.cubin$/, ".log"))),
+      );
+    }
   }
   return { modules, records };
 }
@@ -70,13 +89,16 @@ function hashOfUnit(root: string, unit: string): string {
     }
   };
   visit(`${root}/${unit}`);
-  for (const script of ["compile_unit.ts", "nvrtc.ts", "setup.ts"]) hash.update(Deno.readTextFileSync(`${root}/scripts/toolchain/${script}`));
+  for (const script of ["compile_unit.ts", "nvrtc.ts", "setup.ts"]) {
+    hash.update(Deno.readTextFileSync(`${root}/scripts/toolchain/${script}`));
+  }
   return hash.digest("hex").slice(0, 16);
 }
 
 function readLog(module: string, arch: string, log: string): KernelRecord[] {
   const records: KernelRecord[] = [];
-  const pattern = /Compiling entry function '(\w+)' for '\w+'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers([^\n]*)/g;
+  const pattern =
+    /Compiling entry function '(\w+)' for '\w+'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers([^\n]*)/g;
   for (const [, kernel, stack, stores, loads, registers, rest] of log.matchAll(pattern)) {
     const staticSharedBytes = Number(/(\d+) bytes smem/.exec(rest)?.[1] ?? 0);
     records.push({

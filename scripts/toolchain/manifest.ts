@@ -30,9 +30,14 @@ export function readManifest(prebuilt: string): Manifest {
 export function writeManifest(root: string, prebuilt: string, manifest: Manifest): void {
   const kernels = manifest.kernels.map((record) => "    " + JSON.stringify(record)).join(",\n");
   const libraries = JSON.stringify(manifest.libraries, null, 2).replaceAll("\n", "\n  ");
-  Deno.writeTextFileSync(`${prebuilt}/manifest.json`, `{\n  "libraries": ${libraries},\n  "kernels": [\n${kernels}\n  ]\n}\n`);
+  Deno.writeTextFileSync(
+    `${prebuilt}/manifest.json`,
+    `{\n  "libraries": ${libraries},\n  "kernels": [\n${kernels}\n  ]\n}\n`,
+  );
   if (prebuilt !== `${root}/native/prebuilt`) return;
-  const entries = Object.entries(manifest.libraries).map(([platform, { sha256, bytes }]) => `  "${platform}": { sha256: "${sha256}", bytes: ${bytes} },`);
+  const entries = Object.entries(manifest.libraries).map(([platform, { sha256, bytes }]) =>
+    `  "${platform}": { sha256: "${sha256}", bytes: ${bytes} },`
+  );
   Deno.writeTextFileSync(
     `${root}/src/ffi/prebuilt.gen.ts`,
     `// Written by scripts/build_native.ts. Do not edit.

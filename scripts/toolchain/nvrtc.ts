@@ -41,7 +41,10 @@ export function compile(library: string, name: string, source: string, options: 
     check(get(program, bytes), "reading a result");
     return bytes;
   };
-  const log = new TextDecoder().decode(bytesOf(symbols.nvrtcGetProgramLogSize, symbols.nvrtcGetProgramLog)).replace(/\0+$/, "");
+  const log = new TextDecoder().decode(bytesOf(symbols.nvrtcGetProgramLogSize, symbols.nvrtcGetProgramLog)).replace(
+    /\0+$/,
+    "",
+  );
   if (status !== 0) throw new Error(`${name} does not compile (${texts.length} options: ${options.join(" ")})\n${log}`);
   return {
     cubin: bytesOf(symbols.nvrtcGetCUBINSize, symbols.nvrtcGetCUBIN),

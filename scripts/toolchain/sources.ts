@@ -31,7 +31,9 @@ export interface HostSource {
 export function list(root: string, folder: string, ending: string): string[] {
   const names: string[] = [];
   try {
-    for (const entry of Deno.readDirSync(`${root}/${folder}`)) if (entry.isFile && entry.name.endsWith(ending)) names.push(`${folder}/${entry.name}`);
+    for (const entry of Deno.readDirSync(`${root}/${folder}`)) {
+      if (entry.isFile && entry.name.endsWith(ending)) names.push(`${folder}/${entry.name}`);
+    }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

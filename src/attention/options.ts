@@ -70,22 +70,37 @@ const HEAD_DIMS = "64, 96, 128, 192, 256, or 192 with headDimVo 128";
 
 /** Fills in defaults. @throws {InvalidArgumentError | NotSupportedError} naming the option, its value and what is supported. */
 export function checkOptions(device: Device, options: BatchAttentionOptions): CheckedOptions {
-  const { numQoHeads, numKvHeads, headDim, headDimVo = headDim, dtype, causal = false, smScale, logitsSoftCap = 0 } = options;
+  const { numQoHeads, numKvHeads, headDim, headDimVo = headDim, dtype, causal = false, smScale, logitsSoftCap = 0 } =
+    options;
   positive("numQoHeads", numQoHeads);
   positive("numKvHeads", numKvHeads);
   if (numQoHeads % numKvHeads !== 0) {
     refuse(`numQoHeads is ${numQoHeads} and numKvHeads ${numKvHeads}. The first must be a multiple of the second.`);
   }
   const groupSize = numQoHeads / numKvHeads;
-  if (groupSize > 64) throw new NotSupportedError(`Cannot create attention: ${groupSize} query heads share a KV head. Supported: 1 to 64.`);
-  if (![64, 96, 128, 192, 256].includes(headDim) || (headDimVo !== headDim && !(headDim === 192 && headDimVo === 128))) {
-    throw new NotSupportedError(`Cannot create attention: headDim is ${headDim}, headDimVo ${headDimVo}. Supported: ${HEAD_DIMS}.`);
+  if (groupSize > 64) {
+    throw new NotSupportedError(
+      `Cannot create attention: ${groupSize} query heads share a KV head. Supported: 1 to 64.`,
+    );
+  }
+  if (
+    ![64, 96, 128, 192, 256].includes(headDim) || (headDimVo !== headDim && !(headDim === 192 && headDimVo === 128))
+  ) {
+    throw new NotSupportedError(
+      `Cannot create attention: headDim is ${headDim}, headDimVo ${headDimVo}. Supported: ${HEAD_DIMS}.`,
+    );
   }
   if (dtype !== "bf16" && dtype !== "f16" && !(dtype === "f32" && device.kind === "cpu")) {
-    throw new NotSupportedError(`Cannot create attention: dtype is ${dtype} on ${device.kind}. Supported: bf16, f16, and f32 on the CPU.`);
+    throw new NotSupportedError(
+      `Cannot create attention: dtype is ${dtype} on ${device.kind}. Supported: bf16, f16, and f32 on the CPU.`,
+    );
   }
-  if (smScale !== undefined && !Number.isFinite(smScale)) refuse(`smScale is ${smScale}. Pass a finite number, or leave it out for 1 / sqrt(headDim).`);
-  if (!(logitsSoftCap >= 0) || !Number.isFinite(logitsSoftCap)) refuse(`logitsSoftCap is ${logitsSoftCap}. Pass a finite number > 0, or 0 for none.`);
+  if (smScale !== undefined && !Number.isFinite(smScale)) {
+    refuse(`smScale is ${smScale}. Pass a finite number, or leave it out for 1 / sqrt(headDim).`);
+  }
+  if (!(logitsSoftCap >= 0) || !Number.isFinite(logitsSoftCap)) {
+    refuse(`logitsSoftCap is ${logitsSoftCap}. Pass a finite number > 0, or 0 for none.`);
+  }
   const stream = options.stream ?? device.stream;
   if (stream.device !== device) refuse("the stream belongs to another device.");
   return {
@@ -105,12 +120,16 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
 }
 
 function positive(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > 65536) refuse(`${name} is ${value}. Pass an integer from 1 to 65536.`);
+  if (!Number.isInteger(value) || value < 1 || value > 65536) {
+    refuse(`${name} is ${value}. Pass an integer from 1 to 65536.`);
+  }
 }
 
 function window(name: string, value: number | undefined): number {
   if (value === undefined || value === -1) return -1;
-  if (!Number.isInteger(value) || value < 0 || value > 0x7fffffff) refuse(`${name} is ${value}. Pass an integer >= 0, or leave it out for no limit.`);
+  if (!Number.isInteger(value) || value < 0 || value > 0x7fffffff) {
+    refuse(`${name} is ${value}. Pass an integer >= 0, or leave it out for no limit.`);
+  }
   return value;
 }
 

@@ -93,7 +93,8 @@ export class Device implements Disposable {
   /** Facts as of now. */
   get facts(): DeviceFacts {
     this.native.check(this.native.fp_device_get_info(this.handle, infoView.bytes), "read the device's facts");
-    const { numProcessors, computeCapability, driverVersion, totalMemoryBytes, freeMemoryBytes, l2CacheBytes } = infoView;
+    const { numProcessors, computeCapability, driverVersion, totalMemoryBytes, freeMemoryBytes, l2CacheBytes } =
+      infoView;
     return { numProcessors, computeCapability, driverVersion, totalMemoryBytes, freeMemoryBytes, l2CacheBytes };
   }
 
@@ -121,15 +122,31 @@ export class Device implements Disposable {
     const numBytes = shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
     let address = 0;
     if (numBytes > 0) {
-      this.native.check(this.native.fp_memory_alloc(this.handle, numBytes, handleBuffer), `make a tensor of shape [${shape}]`);
+      this.native.check(
+        this.native.fp_memory_alloc(this.handle, numBytes, handleBuffer),
+        `make a tensor of shape [${shape}]`,
+      );
       address = handleBuffer[0];
     }
     this.assertOpen("make a tensor");
-    return new Tensor(this, dtype, shape, contiguousStrides(shape), { address, kind: "owned", disposed: false }, 0, false);
+    return new Tensor(
+      this,
+      dtype,
+      shape,
+      contiguousStrides(shape),
+      { address, kind: "owned", disposed: false },
+      0,
+      false,
+    );
   }
 
   /** A new tensor with the given numbers; see `Tensor.write`. `shape`: one dimension by default. */
-  fromArray(source: ArrayLike<number>, dtype: DType, shape: readonly number[] = [source.length], stream?: Stream): Tensor {
+  fromArray(
+    source: ArrayLike<number>,
+    dtype: DType,
+    shape: readonly number[] = [source.length],
+    stream?: Stream,
+  ): Tensor {
     const tensor = this.tensor(shape, dtype);
     try {
       tensor.write(source, stream);
@@ -146,19 +163,40 @@ export class Device implements Disposable {
    * @param address device address of the first element (of host memory, for the CPU).
    * @param strides elements between neighbours; contiguous by default.
    */
-  fromPointer(address: number, shape: readonly number[], dtype: DType, strides: readonly number[] = contiguousStrides(shape)): Tensor {
+  fromPointer(
+    address: number,
+    shape: readonly number[],
+    dtype: DType,
+    strides: readonly number[] = contiguousStrides(shape),
+  ): Tensor {
     checkShape(shape);
     checkDtype(dtype);
     if (strides.length !== shape.length || strides.some((stride) => !Number.isInteger(stride) || stride < 0)) {
-      throw new InvalidArgumentError(`Cannot wrap memory as [${shape}] with strides [${strides}]: pass one integer >= 0 for each dimension.`);
+      throw new InvalidArgumentError(
+        `Cannot wrap memory as [${shape}] with strides [${strides}]: pass one integer >= 0 for each dimension.`,
+      );
     }
     if (!Number.isSafeInteger(address) || address <= 0) {
-      throw new InvalidArgumentError(`Cannot wrap memory at address ${address}: pass a device address, an integer > 0.`);
+      throw new InvalidArgumentError(
+        `Cannot wrap memory at address ${address}: pass a device address, an integer > 0.`,
+      );
     }
     const isEmpty = shape.some((size) => size === 0);
-    const numBytes = isEmpty ? 0 : (1 + shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0)) * DTYPE_BYTES[dtype];
-    if (!isEmpty) this.native.check(this.native.fp_memory_register(this.handle, address, numBytes), "wrap foreign memory");
-    return new Tensor(this, dtype, shape, strides, { address: isEmpty ? 0 : address, kind: "foreign", disposed: false }, 0, false);
+    const numBytes = isEmpty
+      ? 0
+      : (1 + shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], 0)) * DTYPE_BYTES[dtype];
+    if (!isEmpty) {
+      this.native.check(this.native.fp_memory_register(this.handle, address, numBytes), "wrap foreign memory");
+    }
+    return new Tensor(
+      this,
+      dtype,
+      shape,
+      strides,
+      { address: isEmpty ? 0 : address, kind: "foreign", disposed: false },
+      0,
+      false,
+    );
   }
 
   /** Resolves when the work enqueued so far on every stream has ended; rejects if some failed. */
@@ -190,7 +228,11 @@ export class Device implements Disposable {
 }
 
 function checkDtype(dtype: DType): void {
-  if (!(dtype in DTYPE_CODE)) throw new InvalidArgumentError(`Cannot make a tensor of dtype ${JSON.stringify(dtype)}: pass one of ${Object.keys(DTYPE_CODE).join(", ")}.`);
+  if (!(dtype in DTYPE_CODE)) {
+    throw new InvalidArgumentError(
+      `Cannot make a tensor of dtype ${JSON.stringify(dtype)}: pass one of ${Object.keys(DTYPE_CODE).join(", ")}.`,
+    );
+  }
 }
 
 /**
@@ -201,17 +243,26 @@ function checkDtype(dtype: DType): void {
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
   const { backend = "auto", ordinal = 0, numThreads = 0 } = options;
   if (backend !== "auto" && backend !== "cuda" && backend !== "cpu") {
-    throw new InvalidArgumentError(`Cannot open a device: backend is ${JSON.stringify(backend)}. Pass "auto", "cuda" or "cpu".`);
+    throw new InvalidArgumentError(
+      `Cannot open a device: backend is ${JSON.stringify(backend)}. Pass "auto", "cuda" or "cpu".`,
+    );
   }
   for (const [name, value] of [["ordinal", ordinal], ["numThreads", numThreads]] as const) {
-    if (!Number.isInteger(value) || value < 0 || value > 4096) throw new InvalidArgumentError(`Cannot open a device: ${name} is ${value}. Pass an integer from 0 to 4096.`);
+    if (!Number.isInteger(value) || value < 0 || value > 4096) {
+      throw new InvalidArgumentError(`Cannot open a device: ${name} is ${value}. Pass an integer from 0 to 4096.`);
+    }
   }
   const native = await loadNative();
   let whyNotCuda = "the CPU was asked for";
   if (backend !== "cpu") {
     try {
       native.check(native.fp_device_open(DeviceKind.CUDA, ordinal, 0, handleBuffer), "open CUDA");
-      return new Device(native, handleBuffer[0], "cuda", backend === "cuda" ? "CUDA was asked for" : "a CUDA driver and a GPU answered");
+      return new Device(
+        native,
+        handleBuffer[0],
+        "cuda",
+        backend === "cuda" ? "CUDA was asked for" : "a CUDA driver and a GPU answered",
+      );
     } catch (error) {
       if (backend === "cuda" || !(error instanceof UnavailableError)) throw error;
       whyNotCuda = error.message;

@@ -10,13 +10,23 @@ import { Dtype } from "../ffi/structs.gen.ts";
 export type DType = "f32" | "f16" | "bf16" | "i32" | "u8";
 
 /** The ABI's number of a dtype. */
-export const DTYPE_CODE: Readonly<Record<DType, number>> = { f32: Dtype.F32, f16: Dtype.F16, bf16: Dtype.BF16, i32: Dtype.I32, u8: Dtype.U8 };
+export const DTYPE_CODE: Readonly<Record<DType, number>> = {
+  f32: Dtype.F32,
+  f16: Dtype.F16,
+  bf16: Dtype.BF16,
+  i32: Dtype.I32,
+  u8: Dtype.U8,
+};
 
 /** Bytes of one element. */
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1 };
 
 /** Raw elements as the device stores them; f16 and bf16 as 16-bit patterns. */
-export type RawArray = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+export type RawArray =
+  | Float32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
 
 const floatScratch = new Float32Array(new ArrayBuffer(4));
 const bitsScratch = new Uint32Array(floatScratch.buffer);
@@ -90,7 +100,11 @@ export function fromF16(source: Uint16Array): Float32Array<ArrayBuffer> {
     const bits = source[i];
     const exponent = (bits >>> 10) & 0x1f;
     const mantissa = bits & 0x3ff;
-    const value = exponent === 0 ? mantissa * 2 ** -24 : exponent === 31 ? (mantissa === 0 ? Infinity : NaN) : (mantissa + 1024) * 2 ** (exponent - 25);
+    const value = exponent === 0
+      ? mantissa * 2 ** -24
+      : exponent === 31
+      ? (mantissa === 0 ? Infinity : NaN)
+      : (mantissa + 1024) * 2 ** (exponent - 25);
     out[i] = bits & 0x8000 ? -value : value;
   }
   return out;
@@ -106,14 +120,19 @@ export function toRaw(dtype: DType, source: ArrayLike<number>): Float32Array | U
     case "f16":
       return source instanceof Uint16Array ? source : toF16(source);
     case "i32":
-      return source instanceof Int32Array ? source : Int32Array.from(source, (value) => integer(value, -0x80000000, 0x7fffffff, "i32"));
+      return source instanceof Int32Array
+        ? source
+        : Int32Array.from(source, (value) => integer(value, -0x80000000, 0x7fffffff, "i32"));
     case "u8":
       return source instanceof Uint8Array ? source : Uint8Array.from(source, (value) => integer(value, 0, 255, "u8"));
   }
 }
 
 /** Raw elements as numbers: f16 and bf16 as a `Float32Array`, others as they are. */
-export function fromRaw(dtype: DType, raw: RawArray): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> {
+export function fromRaw(
+  dtype: DType,
+  raw: RawArray,
+): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> {
   if (dtype === "bf16") return fromBf16(raw as Uint16Array);
   if (dtype === "f16") return fromF16(raw as Uint16Array);
   return raw as Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
@@ -121,7 +140,9 @@ export function fromRaw(dtype: DType, raw: RawArray): Float32Array<ArrayBuffer> 
 
 function integer(value: number, min: number, max: number, dtype: string): number {
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`Cannot write ${value} to a tensor of dtype ${dtype}: it takes integers from ${min} to ${max}.`);
+    throw new InvalidArgumentError(
+      `Cannot write ${value} to a tensor of dtype ${dtype}: it takes integers from ${min} to ${max}.`,
+    );
   }
   return value;
 }

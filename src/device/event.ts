@@ -33,7 +33,9 @@ export class Event implements Disposable {
 
   /** Marks the present end of a stream's work. */
   record(stream: Stream = this.device.stream): void {
-    if (stream.device !== this.device) throw new InvalidArgumentError("Cannot record an event on a stream of another device.");
+    if (stream.device !== this.device) {
+      throw new InvalidArgumentError("Cannot record an event on a stream of another device.");
+    }
     this.device.native.check(this.device.native.fp_event_record(this.handle, stream.handle), "record an event");
   }
 

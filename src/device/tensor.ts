@@ -37,7 +37,15 @@ export class Tensor implements Disposable {
   readonly #isView: boolean;
 
   /** Not for users: call `Device.tensor`, `Device.fromArray` or `Device.fromPointer`. */
-  constructor(device: Device, dtype: DType, shape: readonly number[], strides: readonly number[], storage: Storage, offsetBytes: number, isView: boolean) {
+  constructor(
+    device: Device,
+    dtype: DType,
+    shape: readonly number[],
+    strides: readonly number[],
+    storage: Storage,
+    offsetBytes: number,
+    isView: boolean,
+  ) {
     this.device = device;
     this.dtype = dtype;
     this.shape = shape;
@@ -50,7 +58,9 @@ export class Tensor implements Disposable {
 
   /** Device address of the first element; 0 if there are none. @throws {DisposedError} after `dispose`. */
   get address(): number {
-    if (this.#storage.disposed) throw new DisposedError(`Cannot use a tensor (${this.dtype} [${this.shape}]) that was disposed.`);
+    if (this.#storage.disposed) {
+      throw new DisposedError(`Cannot use a tensor (${this.dtype} [${this.shape}]) that was disposed.`);
+    }
     this.device.assertOpen("use a tensor");
     return this.#storage.address === 0 ? 0 : this.#storage.address + this.#offsetBytes;
   }
@@ -78,7 +88,9 @@ export class Tensor implements Disposable {
   /** @throws {InvalidArgumentError} unless the tensor is contiguous. */
   assertContiguous(action: string, name = "the tensor"): void {
     if (!this.isContiguous) {
-      throw new InvalidArgumentError(`Cannot ${action}: ${name} (shape [${this.shape}], strides [${this.strides}]) has gaps. Pass a contiguous tensor.`);
+      throw new InvalidArgumentError(
+        `Cannot ${action}: ${name} (shape [${this.shape}], strides [${this.strides}]) has gaps. Pass a contiguous tensor.`,
+      );
     }
   }
 
@@ -86,7 +98,9 @@ export class Tensor implements Disposable {
   slice(begin: number, end: number): Tensor {
     const size = this.shape[0] ?? 0;
     if (!Number.isInteger(begin) || !Number.isInteger(end) || begin < 0 || end < begin || end > size) {
-      throw new InvalidArgumentError(`Cannot slice a tensor of shape [${this.shape}] from ${begin} to ${end}: pass 0 <= begin <= end <= ${size}.`);
+      throw new InvalidArgumentError(
+        `Cannot slice a tensor of shape [${this.shape}] from ${begin} to ${end}: pass 0 <= begin <= end <= ${size}.`,
+      );
     }
     return this.#view([end - begin, ...this.shape.slice(1)], this.strides, begin * this.strides[0]);
   }
@@ -96,7 +110,9 @@ export class Tensor implements Disposable {
     checkShape(shape);
     this.assertContiguous("reshape");
     if (shape.reduce((product, size) => product * size, 1) !== this.numElements) {
-      throw new InvalidArgumentError(`Cannot reshape [${this.shape}] to [${shape}]: the one has ${this.numElements} elements, the other not.`);
+      throw new InvalidArgumentError(
+        `Cannot reshape [${this.shape}] to [${shape}]: the one has ${this.numElements} elements, the other not.`,
+      );
     }
     return this.#view(shape, contiguousStrides(shape), 0);
   }
@@ -111,19 +127,33 @@ export class Tensor implements Disposable {
   view(shape: readonly number[], strides: readonly number[], offset = 0): Tensor {
     checkShape(shape);
     if (strides.length !== shape.length || strides.some((stride) => !Number.isInteger(stride) || stride < 0)) {
-      throw new InvalidArgumentError(`Cannot view [${shape}] with strides [${strides}]: pass one integer >= 0 for each dimension.`);
+      throw new InvalidArgumentError(
+        `Cannot view [${shape}] with strides [${strides}]: pass one integer >= 0 for each dimension.`,
+      );
     }
     const extent = (sizes: readonly number[], steps: readonly number[]): number =>
       sizes.some((size) => size === 0) ? 0 : 1 + sizes.reduce((sum, size, i) => sum + (size - 1) * steps[i], 0);
     const [available, needed] = [extent(this.shape, this.strides), extent(shape, strides)];
     if (!Number.isInteger(offset) || offset < 0 || (needed > 0 && offset + needed > available)) {
-      throw new InvalidArgumentError(`Cannot view [${shape}] with strides [${strides}] at offset ${offset}: it needs elements up to ${offset + needed}, the tensor spans ${available}.`);
+      throw new InvalidArgumentError(
+        `Cannot view [${shape}] with strides [${strides}] at offset ${offset}: it needs elements up to ${
+          offset + needed
+        }, the tensor spans ${available}.`,
+      );
     }
     return this.#view(shape, strides, offset);
   }
 
   #view(shape: readonly number[], strides: readonly number[], offset: number): Tensor {
-    return new Tensor(this.device, this.dtype, shape, strides, this.#storage, this.#offsetBytes + offset * DTYPE_BYTES[this.dtype], true);
+    return new Tensor(
+      this.device,
+      this.dtype,
+      shape,
+      strides,
+      this.#storage,
+      this.#offsetBytes + offset * DTYPE_BYTES[this.dtype],
+      true,
+    );
   }
 
   /**
@@ -134,47 +164,71 @@ export class Tensor implements Disposable {
   write(source: ArrayLike<number>, stream: Stream = this.device.stream): void {
     this.assertContiguous("write to a tensor");
     if (source.length !== this.numElements) {
-      throw new InvalidArgumentError(`Cannot write ${source.length} numbers to a tensor of shape [${this.shape}]: it takes ${this.numElements}.`);
+      throw new InvalidArgumentError(
+        `Cannot write ${source.length} numbers to a tensor of shape [${this.shape}]: it takes ${this.numElements}.`,
+      );
     }
-    if (stream.device !== this.device) throw new InvalidArgumentError("Cannot write to a tensor: the stream belongs to another device.");
+    if (stream.device !== this.device) {
+      throw new InvalidArgumentError("Cannot write to a tensor: the stream belongs to another device.");
+    }
     const address = this.address;
     if (this.numElements === 0) return;
     const raw = toRaw(this.dtype, source);
-    this.device.native.check(this.device.native.fp_memory_upload(stream.handle, address, raw as Buffer, raw.byteLength), "write to a tensor");
+    this.device.native.check(
+      this.device.native.fp_memory_upload(stream.handle, address, raw as Buffer, raw.byteLength),
+      "write to a tensor",
+    );
   }
 
   /** Enqueues a copy of another tensor of the same dtype and size. Both must be contiguous. */
   copyFrom(source: Tensor, stream: Stream = this.device.stream): void {
     this.assertContiguous("copy a tensor", "the target");
     source.assertContiguous("copy a tensor", "the source");
-    if (source.device !== this.device || stream.device !== this.device || source.dtype !== this.dtype || source.numElements !== this.numElements) {
+    if (
+      source.device !== this.device || stream.device !== this.device || source.dtype !== this.dtype ||
+      source.numElements !== this.numElements
+    ) {
       throw new InvalidArgumentError(
         `Cannot copy ${source.dtype} [${source.shape}] to ${this.dtype} [${this.shape}]: device, dtype and number of elements must agree.`,
       );
     }
     if (this.numElements === 0) return;
-    this.device.native.check(this.device.native.fp_memory_copy(stream.handle, this.address, source.address, this.byteLength), "copy a tensor");
+    this.device.native.check(
+      this.device.native.fp_memory_copy(stream.handle, this.address, source.address, this.byteLength),
+      "copy a tensor",
+    );
   }
 
   /** Enqueues setting every byte. 0 makes zeros; 255 makes NaN in f16, bf16 and f32. */
   fillBytes(value: number, stream: Stream = this.device.stream): void {
     this.assertContiguous("fill a tensor");
-    if (!Number.isInteger(value) || value < 0 || value > 255) throw new InvalidArgumentError(`Cannot fill a tensor with byte ${value}: pass an integer from 0 to 255.`);
-    if (stream.device !== this.device) throw new InvalidArgumentError("Cannot fill a tensor: the stream belongs to another device.");
+    if (!Number.isInteger(value) || value < 0 || value > 255) {
+      throw new InvalidArgumentError(`Cannot fill a tensor with byte ${value}: pass an integer from 0 to 255.`);
+    }
+    if (stream.device !== this.device) {
+      throw new InvalidArgumentError("Cannot fill a tensor: the stream belongs to another device.");
+    }
     const address = this.address;
     if (this.numElements === 0) return;
-    this.device.native.check(this.device.native.fp_memory_fill(stream.handle, address, value, this.byteLength), "fill a tensor");
+    this.device.native.check(
+      this.device.native.fp_memory_fill(stream.handle, address, value, this.byteLength),
+      "fill a tensor",
+    );
   }
 
   /** The elements as numbers, once the work enqueued before has ended: f16 and bf16 as f32, others as they are. */
-  async read(stream: Stream = this.device.stream): Promise<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> {
+  async read(
+    stream: Stream = this.device.stream,
+  ): Promise<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> {
     return fromRaw(this.dtype, await this.readRaw(stream));
   }
 
   /** The elements as stored, once the work enqueued before has ended: f16 and bf16 as a `Uint16Array`. */
   async readRaw(stream: Stream = this.device.stream): Promise<RawArray> {
     this.assertContiguous("read a tensor");
-    if (stream.device !== this.device) throw new InvalidArgumentError("Cannot read a tensor: the stream belongs to another device.");
+    if (stream.device !== this.device) {
+      throw new InvalidArgumentError("Cannot read a tensor: the stream belongs to another device.");
+    }
     const { native } = this.device;
     const { address } = this;
     const target = rawArray(this.dtype, this.numElements);
@@ -197,8 +251,9 @@ export class Tensor implements Disposable {
     this.#storage.disposed = true;
     if (this.#storage.address === 0 || this.device.disposed) return;
     const { native, handle } = this.device;
-    if (this.#storage.kind === "owned") native.check(native.fp_memory_free(handle, this.#storage.address), "free a tensor");
-    else native.check(native.fp_memory_unregister(handle, this.#storage.address), "forget a foreign tensor");
+    if (this.#storage.kind === "owned") {
+      native.check(native.fp_memory_free(handle, this.#storage.address), "free a tensor");
+    } else native.check(native.fp_memory_unregister(handle, this.#storage.address), "forget a foreign tensor");
   }
 
   /** Same as `dispose`. */

@@ -9,7 +9,10 @@ import { type NativeSignature, SIGNATURES, type Symbols } from "./symbols.gen.ts
 type Foreign = (...args: unknown[]) => unknown;
 
 interface BunFfi {
-  dlopen(path: string, symbols: Record<string, { args: readonly string[]; returns: string }>): { symbols: Record<string, Foreign> };
+  dlopen(
+    path: string,
+    symbols: Record<string, { args: readonly string[]; returns: string }>,
+  ): { symbols: Record<string, Foreign> };
 }
 
 /** Every function of the library at `path`. The library is never closed: a call after closing would crash. */

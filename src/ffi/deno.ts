@@ -8,7 +8,10 @@ import { type NativeSignature, SIGNATURES, type Symbols } from "./symbols.gen.ts
 type Foreign = (...args: unknown[]) => unknown;
 
 interface DenoFfi {
-  dlopen(path: string, symbols: Record<string, { parameters: readonly string[]; result: string }>): { symbols: Record<string, Foreign> };
+  dlopen(
+    path: string,
+    symbols: Record<string, { parameters: readonly string[]; result: string }>,
+  ): { symbols: Record<string, Foreign> };
   UnsafePointerView: { getCString(pointer: unknown): string };
 }
 

@@ -43,16 +43,26 @@ export async function findLibrary(moduleUrl: string = import.meta.url): Promise<
   const platform = currentPlatform();
   const pinned = PREBUILT[platform];
   if (pinned === undefined) {
-    throw new NativeLoadError(`Cannot open a device: this package holds no library for ${platform}. Build one with \`deno task build\`, and set FLASHPAGE_LIBRARY to its path.`);
+    throw new NativeLoadError(
+      `Cannot open a device: this package holds no library for ${platform}. Build one with \`deno task build\`, and set FLASHPAGE_LIBRARY to its path.`,
+    );
   }
-  if (registeredPath !== undefined) return verify(registeredPath, pinned.sha256, "Reinstall the package, or build the binary again.");
+  if (registeredPath !== undefined) {
+    return verify(registeredPath, pinned.sha256, "Reinstall the package, or build the binary again.");
+  }
   const url = new URL(moduleUrl);
   if (url.protocol === "file:") return findBeside(url, platform, pinned.sha256);
   if (url.protocol === "http:" || url.protocol === "https:") {
-    return await fetchOnce(new URL(`../../native/prebuilt/${platform}/${libraryFileName(platform)}`, url), platform, pinned);
+    return await fetchOnce(
+      new URL(`../../native/prebuilt/${platform}/${libraryFileName(platform)}`, url),
+      platform,
+      pinned,
+    );
   }
   throw new NativeLoadError(
-    `Cannot open a device: the package was loaded from ${url.protocol} and has no files beside it. Set FLASHPAGE_LIBRARY to the path of ${libraryFileName(platform)}.`,
+    `Cannot open a device: the package was loaded from ${url.protocol} and has no files beside it. Set FLASHPAGE_LIBRARY to the path of ${
+      libraryFileName(platform)
+    }.`,
   );
 }
 
@@ -64,7 +74,11 @@ function checkOverride(path: string): string {
   } catch {
     exists = true; // No permission to look; opening it says more.
   }
-  if (!exists) throw new NativeLoadError(`Cannot open a device: FLASHPAGE_LIBRARY is "${path}", and there is no such file. Correct it, or unset it to use the prebuilt library.`);
+  if (!exists) {
+    throw new NativeLoadError(
+      `Cannot open a device: FLASHPAGE_LIBRARY is "${path}", and there is no such file. Correct it, or unset it to use the prebuilt library.`,
+    );
+  }
   return path;
 }
 
@@ -82,9 +96,19 @@ function findBeside(url: URL, platform: Platform, sha256: string): string {
     } catch (error) {
       throw permissionError(`read ${path}`, "--allow-read", error);
     }
-    if (exists) return verify(path, sha256, "Reinstall the package; if the file is your own build, set FLASHPAGE_LIBRARY to its path.");
+    if (exists) {
+      return verify(
+        path,
+        sha256,
+        "Reinstall the package; if the file is your own build, set FLASHPAGE_LIBRARY to its path.",
+      );
+    }
   }
-  throw new NativeLoadError(`Cannot open a device: the library is at none of ${tried.join(", ")}. Reinstall the package, or set FLASHPAGE_LIBRARY to the library's path.`);
+  throw new NativeLoadError(
+    `Cannot open a device: the library is at none of ${
+      tried.join(", ")
+    }. Reinstall the package, or set FLASHPAGE_LIBRARY to the library's path.`,
+  );
 }
 
 function verify(path: string, sha256: string, remedy: string): string {
@@ -96,7 +120,9 @@ function verify(path: string, sha256: string, remedy: string): string {
   }
   const found = hashOf(bytes);
   if (found !== sha256) {
-    throw new NativeLoadError(`Cannot open a device: ${path} is not the library this version was released with (SHA-256 ${found}, expected ${sha256}). ${remedy}`);
+    throw new NativeLoadError(
+      `Cannot open a device: ${path} is not the library this version was released with (SHA-256 ${found}, expected ${sha256}). ${remedy}`,
+    );
   }
   return path;
 }
@@ -124,7 +150,9 @@ async function fetchOnce(source: URL, platform: Platform, pinned: { sha256: stri
   } catch (error) {
     if (isPermission(error)) throw permissionError(`fetch ${source}`, `--allow-net=${source.host}`, error);
     throw new NativeLoadError(
-      `Cannot open a device: fetching ${source} failed (${(error as Error).message}). Check the network, or set FLASHPAGE_LIBRARY to a local copy of the library.`,
+      `Cannot open a device: fetching ${source} failed (${
+        (error as Error).message
+      }). Check the network, or set FLASHPAGE_LIBRARY to a local copy of the library.`,
       { cause: error },
     );
   }
@@ -164,7 +192,8 @@ function publish(folder: string, path: string, bytes: Uint8Array): void {
 }
 
 function cacheFolder(): string {
-  const base = environment("XDG_CACHE_HOME") ?? (environment("HOME") === undefined ? undefined : `${environment("HOME")}/.cache`);
+  const base = environment("XDG_CACHE_HOME") ??
+    (environment("HOME") === undefined ? undefined : `${environment("HOME")}/.cache`);
   if (base === undefined) {
     throw new NativeLoadError(
       "Cannot open a device: there is no folder to keep the fetched library in. Set HOME or XDG_CACHE_HOME (in Deno, allow reading them with --allow-env=HOME,XDG_CACHE_HOME), or set FLASHPAGE_LIBRARY.",
@@ -179,6 +208,10 @@ function isPermission(error: unknown): boolean {
 }
 
 function permissionError(what: string, flag: string, cause: unknown): NativeLoadError {
-  const remedy = (cause as Error).name === "NotCapable" ? `Run Deno with ${flag}.` : "Check the file and its permissions.";
-  return new NativeLoadError(`Cannot open a device: could not ${what} (${(cause as Error).message}). ${remedy}`, { cause });
+  const remedy = (cause as Error).name === "NotCapable"
+    ? `Run Deno with ${flag}.`
+    : "Check the file and its permissions.";
+  return new NativeLoadError(`Cannot open a device: could not ${what} (${(cause as Error).message}). ${remedy}`, {
+    cause,
+  });
 }

@@ -53,11 +53,15 @@ export function openLibrary(path: string): Native {
     const remedy = (error as Error).name === "NotCapable"
       ? "Run Deno with --allow-ffi."
       : "The file is no flashpage library of this version and platform, or misses something of the system.";
-    throw new NativeLoadError(`Cannot open the native library ${path}: ${(error as Error).message}. ${remedy}`, { cause: error });
+    throw new NativeLoadError(`Cannot open the native library ${path}: ${(error as Error).message}. ${remedy}`, {
+      cause: error,
+    });
   }
   const version = symbols.fp_abi_version();
   if (version !== ABI_VERSION) {
-    throw new NativeLoadError(`Cannot use the native library ${path}: its ABI version is ${version}, this package needs ${ABI_VERSION}. Use the library of the same release.`);
+    throw new NativeLoadError(
+      `Cannot use the native library ${path}: its ABI version is ${version}, this package needs ${ABI_VERSION}. Use the library of the same release.`,
+    );
   }
   const check = (status: number, action: string): void => {
     if (status !== StatusCode.OK) throw errorOf(status, action, symbols.fp_last_error());

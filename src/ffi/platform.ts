@@ -20,7 +20,9 @@ export function currentPlatform({ platform, arch }: { platform: string; arch: st
   const name = `${platform}-${arch}`;
   if (!(name in FILE_NAMES)) {
     throw new NativeLoadError(
-      `Cannot open a device: there is no prebuilt library for ${name}. Built are ${Object.keys(FILE_NAMES).join(", ")}. ` +
+      `Cannot open a device: there is no prebuilt library for ${name}. Built are ${
+        Object.keys(FILE_NAMES).join(", ")
+      }. ` +
         "Build your own with `deno task build` and set FLASHPAGE_LIBRARY to its path.",
     );
   }

@@ -11,7 +11,12 @@ export type RuntimeName = "deno" | "bun";
 interface Globals {
   Deno?: { dlopen?: unknown };
   Bun?: unknown;
-  process?: { getBuiltinModule?: (name: string) => unknown; env: Record<string, string | undefined>; platform: string; arch: string };
+  process?: {
+    getBuiltinModule?: (name: string) => unknown;
+    env: Record<string, string | undefined>;
+    platform: string;
+    arch: string;
+  };
 }
 
 const globals = globalThis as unknown as Globals;
@@ -20,13 +25,17 @@ const globals = globalThis as unknown as Globals;
 export function runtimeName(): RuntimeName {
   if (typeof globals.Deno?.dlopen === "function") return "deno";
   if (globals.Bun !== undefined) return "bun";
-  throw new NativeLoadError("Cannot open a device: this runtime has no FFI that flashpage binds. Run the program with Deno 2.9 or Bun 1.4, or later.");
+  throw new NativeLoadError(
+    "Cannot open a device: this runtime has no FFI that flashpage binds. Run the program with Deno 2.9 or Bun 1.4, or later.",
+  );
 }
 
 /** A built-in module such as `node:fs`; `Module` is the part of its type that the caller uses. */
 export function builtin<Module>(name: string): Module {
   const module = globals.process?.getBuiltinModule?.(name);
-  if (module === undefined) throw new NativeLoadError(`Cannot open a device: this runtime has no built-in module ${name}. Update Deno or Bun.`);
+  if (module === undefined) {
+    throw new NativeLoadError(`Cannot open a device: this runtime has no built-in module ${name}. Update Deno or Bun.`);
+  }
   return module as Module;
 }
 

@@ -30,7 +30,9 @@ export class CapturedGraph implements Disposable {
   launch(stream: Stream = this.#stream): void {
     if (this.#handle === 0) throw new DisposedError("Cannot launch a graph that was disposed.");
     const { device } = this.#stream;
-    if (stream.device !== device) throw new InvalidArgumentError("Cannot launch a graph: the stream belongs to another device.");
+    if (stream.device !== device) {
+      throw new InvalidArgumentError("Cannot launch a graph: the stream belongs to another device.");
+    }
     device.native.check(device.native.fp_graph_launch(this.#handle, stream.handle), "launch a graph");
   }
 

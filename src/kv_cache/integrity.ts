@@ -13,7 +13,12 @@ import type { Sequence } from "./sequence.ts";
  *
  * @throws {PageError} naming the first thing that is wrong.
  */
-export function checkIntegrity(pool: PagePool, prefixes: PrefixTree, sequences: Iterable<Sequence>, pageSize: number): void {
+export function checkIntegrity(
+  pool: PagePool,
+  prefixes: PrefixTree,
+  sequences: Iterable<Sequence>,
+  pageSize: number,
+): void {
   const holders = new Int32Array(pool.numPages);
   prefixes.countHolders(holders);
   for (const { length, pages } of sequences) {

@@ -20,7 +20,9 @@ export class PagePool {
   /** @throws {InvalidArgumentError} if `numPages` is not an integer >= 1. */
   constructor(numPages: number) {
     if (!Number.isInteger(numPages) || numPages < 1 || numPages > 0x7fffffff) {
-      throw new InvalidArgumentError(`Cannot create page pool: numPages is ${numPages}. Pass an integer from 1 to 2^31 - 1.`);
+      throw new InvalidArgumentError(
+        `Cannot create page pool: numPages is ${numPages}. Pass an integer from 1 to 2^31 - 1.`,
+      );
     }
     this.numPages = numPages;
     this.#counts = new Int32Array(numPages);
@@ -101,7 +103,9 @@ export class PagePool {
     if (numReleased < pages.length) {
       for (let i = 0; i < numReleased; i++) counts[pages[i]]++;
       this.#assertPage(bad, "free");
-      throw new PageError(`Cannot free page ${bad}: it is free already (freed twice). Each holder may free a page once.`);
+      throw new PageError(
+        `Cannot free page ${bad}: it is free already (freed twice). Each holder may free a page once.`,
+      );
     }
     let numFreed = 0;
     for (let i = 0; i < pages.length; i++) {
@@ -133,10 +137,14 @@ export class PagePool {
     for (let page = 0; page < this.numPages; page++) {
       const count = this.#counts[page];
       if ((count === 0) !== (isFree[page] === 1) || count < 0) {
-        throw new PageError(`Page pool is damaged: page ${page} has count ${count} and is ${isFree[page] ? "" : "not "}on the free list.`);
+        throw new PageError(
+          `Page pool is damaged: page ${page} has count ${count} and is ${isFree[page] ? "" : "not "}on the free list.`,
+        );
       }
       if (holders !== undefined && holders[page] !== count) {
-        throw new PageError(`Page pool is damaged: page ${page} has count ${count}, but ${holders[page]} holders are known.`);
+        throw new PageError(
+          `Page pool is damaged: page ${page} has count ${count}, but ${holders[page]} holders are known.`,
+        );
       }
     }
   }

@@ -8,12 +8,12 @@
 import { DisposedError, InvalidArgumentError, PageError } from "../errors.ts";
 import { KvAppendArgs, KvCopyPagesArgs } from "../ffi/structs.gen.ts";
 import type { Device } from "../device/device.ts";
-import { DTYPE_CODE, type DType } from "../device/dtype.ts";
+import { type DType, DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIntegrity } from "./integrity.ts";
-import { type KvLayout, kvStrides, type KvStrides } from "./layout.ts";
+import { type KvLayout, type KvStrides, kvStrides } from "./layout.ts";
 import { PagePool } from "./page_pool.ts";
 import { type PrefixMatch, PrefixTree } from "./prefix_tree.ts";
 import { Sequence } from "./sequence.ts";
@@ -116,20 +116,29 @@ export class PagedKvCache implements Disposable {
 
   /** @throws {InvalidArgumentError} or an out-of-memory error; nothing is kept then. */
   constructor(device: Device, options: PagedKvCacheOptions) {
-    const { numPages, pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, numLayers = 1, kvLayout = "NHD" } = options;
+    const { numPages, pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, numLayers = 1, kvLayout = "NHD" } =
+      options;
     expectInteger("pageSize", pageSize, 1, MAX_PAGE_SIZE);
     expectInteger("numKvHeads", numKvHeads, 1, 65536);
     expectInteger("numLayers", numLayers, 1, 65536);
     for (const [name, dim] of [["headDim", headDim], ["headDimVo", headDimVo]] as const) {
       if (!HEAD_DIMS.includes(dim)) {
-        throw new InvalidArgumentError(`Cannot create KV cache: ${name} is ${dim}. Supported: ${HEAD_DIMS.join(", ")}.`);
+        throw new InvalidArgumentError(
+          `Cannot create KV cache: ${name} is ${dim}. Supported: ${HEAD_DIMS.join(", ")}.`,
+        );
       }
     }
     if (dtype !== "bf16" && dtype !== "f16" && !(dtype === "f32" && device.kind === "cpu")) {
-      throw new InvalidArgumentError(`Cannot create KV cache: dtype ${dtype} on ${device.kind}. Supported: bf16, f16${device.kind === "cpu" ? ", f32" : ""}.`);
+      throw new InvalidArgumentError(
+        `Cannot create KV cache: dtype ${dtype} on ${device.kind}. Supported: bf16, f16${
+          device.kind === "cpu" ? ", f32" : ""
+        }.`,
+      );
     }
     if (kvLayout !== "NHD" && kvLayout !== "HND") {
-      throw new InvalidArgumentError(`Cannot create KV cache: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`);
+      throw new InvalidArgumentError(
+        `Cannot create KV cache: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`,
+      );
     }
     this.device = device;
     this.pool = new PagePool(numPages);
@@ -143,7 +152,9 @@ export class PagedKvCache implements Disposable {
     this.numLayers = numLayers;
     this.kvLayout = kvLayout;
     this.stream = options.stream ?? device.stream;
-    if (this.stream.device !== device) throw new InvalidArgumentError("Cannot create KV cache: the stream belongs to another device.");
+    if (this.stream.device !== device) {
+      throw new InvalidArgumentError("Cannot create KV cache: the stream belongs to another device.");
+    }
     const page = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
     this.#keys = device.tensor([numLayers * numPages, ...page, headDim], dtype);
     try {
@@ -192,7 +203,9 @@ export class PagedKvCache implements Disposable {
   extend(sequences: readonly Sequence[], counts: ArrayLike<number>): AppendSlots {
     this.#assertOpen("extend sequences");
     if (sequences.length !== counts.length) {
-      throw new InvalidArgumentError(`Cannot extend ${sequences.length} sequences: ${counts.length} counts were given. Pass one count a sequence.`);
+      throw new InvalidArgumentError(
+        `Cannot extend ${sequences.length} sequences: ${counts.length} counts were given. Pass one count a sequence.`,
+      );
     }
     const { qoIndptr, numNewPages, numCopies } = this.#countNeeds(sequences, counts);
     const missing = numNewPages + numCopies - this.pool.numFree;
@@ -254,7 +267,9 @@ export class PagedKvCache implements Disposable {
   write({ k, v, slots, layer = 0, rope }: KvWrite): void {
     this.#assertOpen("write");
     if (slots !== this.#current) {
-      throw new InvalidArgumentError("Cannot write to the KV cache: these slots are of an earlier extend(). Write every layer before the next extend().");
+      throw new InvalidArgumentError(
+        "Cannot write to the KV cache: these slots are of an earlier extend(). Write every layer before the next extend().",
+      );
     }
     const { k: kCache, v: vCache, kStrides, vStrides } = this.layer(layer);
     this.#expectNew("k", k, slots.numTokens, this.headDim);
@@ -274,9 +289,14 @@ export class PagedKvCache implements Disposable {
     args.invFreq = 0;
     if (rope !== undefined) {
       const { invFreq } = rope;
-      if (invFreq.device !== this.device || invFreq.dtype !== "f32" || invFreq.shape.length !== 1 || 2 * invFreq.shape[0] > this.headDim) {
+      if (
+        invFreq.device !== this.device || invFreq.dtype !== "f32" || invFreq.shape.length !== 1 ||
+        2 * invFreq.shape[0] > this.headDim
+      ) {
         throw new InvalidArgumentError(
-          `Cannot rotate keys: invFreq is ${invFreq.dtype} [${invFreq.shape}]. Pass f32 [rotaryDim / 2] of the cache's device, at most ${this.headDim / 2} long.`,
+          `Cannot rotate keys: invFreq is ${invFreq.dtype} [${invFreq.shape}]. Pass f32 [rotaryDim / 2] of the cache's device, at most ${
+            this.headDim / 2
+          } long.`,
         );
       }
       args.rotaryDim = 2 * invFreq.shape[0];
@@ -316,7 +336,9 @@ export class PagedKvCache implements Disposable {
   ): AppendSlots {
     this.#assertOpen("append");
     if (this.numLayers !== 1) {
-      throw new InvalidArgumentError(`Cannot append in one call to a cache of ${this.numLayers} layers: call extend() once, then write() for each layer.`);
+      throw new InvalidArgumentError(
+        `Cannot append in one call to a cache of ${this.numLayers} layers: call extend() once, then write() for each layer.`,
+      );
     }
     const { indptr = [0, kv.k.shape[0]] } = kv;
     if (indptr.length !== sequences.length + 1 || indptr[0] !== 0 || indptr[sequences.length] !== kv.k.shape[0]) {
@@ -384,7 +406,10 @@ export class PagedKvCache implements Disposable {
     forget: (sequence: Sequence): void => void this.#sequences.delete(sequence),
   };
 
-  #countNeeds(sequences: readonly Sequence[], counts: ArrayLike<number>): { qoIndptr: Int32Array; numNewPages: number; numCopies: number } {
+  #countNeeds(
+    sequences: readonly Sequence[],
+    counts: ArrayLike<number>,
+  ): { qoIndptr: Int32Array; numNewPages: number; numCopies: number } {
     const qoIndptr = new Int32Array(sequences.length + 1);
     let numNewPages = 0;
     let numCopies = 0;
@@ -396,7 +421,9 @@ export class PagedKvCache implements Disposable {
       seen.add(sequence);
       const count = counts[i];
       if (!Number.isInteger(count) || count < 0 || sequence.length + count > 0x7fffffff) {
-        throw new InvalidArgumentError(`Cannot extend sequence ${i} by ${count} tokens: pass an integer >= 0 (its length is ${sequence.length}).`);
+        throw new InvalidArgumentError(
+          `Cannot extend sequence ${i} by ${count} tokens: pass an integer >= 0 (its length is ${sequence.length}).`,
+        );
       }
       qoIndptr[i + 1] = qoIndptr[i] + count;
       numNewPages += Math.ceil((sequence.length + count) / this.pageSize) - sequence.pages.length;
@@ -455,17 +482,33 @@ export class PagedKvCache implements Disposable {
 
   #expectNew(name: string, tensor: Tensor, numTokens: number, dim: number): void {
     const want = [numTokens, this.numKvHeads, dim];
-    if (tensor.device !== this.device) throw new InvalidArgumentError(`Cannot append ${name}: it lies on ${tensor.device.name}, the cache on ${this.device.name}.`);
-    if (tensor.dtype !== this.dtype) throw new InvalidArgumentError(`Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${this.dtype}.`);
-    if (tensor.shape.length !== 3 || want.some((n, i) => tensor.shape[i] !== n)) {
-      throw new InvalidArgumentError(`Cannot append ${name}: its shape is [${tensor.shape}]. Expected [numTokens, numKvHeads, headDim] = [${want}].`);
+    if (tensor.device !== this.device) {
+      throw new InvalidArgumentError(
+        `Cannot append ${name}: it lies on ${tensor.device.name}, the cache on ${this.device.name}.`,
+      );
     }
-    if (tensor.strides[2] !== 1) throw new InvalidArgumentError(`Cannot append ${name}: its innermost stride is ${tensor.strides[2]}. It must be 1.`);
+    if (tensor.dtype !== this.dtype) {
+      throw new InvalidArgumentError(
+        `Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${this.dtype}.`,
+      );
+    }
+    if (tensor.shape.length !== 3 || want.some((n, i) => tensor.shape[i] !== n)) {
+      throw new InvalidArgumentError(
+        `Cannot append ${name}: its shape is [${tensor.shape}]. Expected [numTokens, numKvHeads, headDim] = [${want}].`,
+      );
+    }
+    if (tensor.strides[2] !== 1) {
+      throw new InvalidArgumentError(
+        `Cannot append ${name}: its innermost stride is ${tensor.strides[2]}. It must be 1.`,
+      );
+    }
   }
 
   #assertOwn(sequence: Sequence, index: number): void {
     sequence.assertLive("use");
-    if (!this.#sequences.has(sequence)) throw new PageError(`Cannot use sequence ${index}: it belongs to another cache.`);
+    if (!this.#sequences.has(sequence)) {
+      throw new PageError(`Cannot use sequence ${index}: it belongs to another cache.`);
+    }
   }
 
   #assertOpen(action: string): void {

@@ -41,11 +41,19 @@ export class PrefixTree {
   /** `pageSize`: tokens a page. */
   constructor(pool: PagePool, pageSize: number) {
     if (!Number.isInteger(pageSize) || pageSize < 1) {
-      throw new InvalidArgumentError(`Cannot create prefix tree: pageSize is ${pageSize}. Pass the cache's page size, an integer >= 1.`);
+      throw new InvalidArgumentError(
+        `Cannot create prefix tree: pageSize is ${pageSize}. Pass the cache's page size, an integer >= 1.`,
+      );
     }
     this.#pool = pool;
     this.#pageSize = pageSize;
-    this.#root = { parent: undefined, tokens: new Int32Array(0), pages: new Int32Array(0), children: new Map(), lastUse: 0 };
+    this.#root = {
+      parent: undefined,
+      tokens: new Int32Array(0),
+      pages: new Int32Array(0),
+      children: new Map(),
+      lastUse: 0,
+    };
   }
 
   /** Pages that the tree holds. */
@@ -156,7 +164,9 @@ export class PrefixTree {
     let numPages = 0;
     for (const node of this.#nodes()) {
       if (node.pages.length === 0 || node.tokens.length !== node.pages.length * this.#pageSize) {
-        throw new PageError(`Prefix tree is damaged: a node has ${node.tokens.length} tokens on ${node.pages.length} pages.`);
+        throw new PageError(
+          `Prefix tree is damaged: a node has ${node.tokens.length} tokens on ${node.pages.length} pages.`,
+        );
       }
       if (node.parent!.children.get(this.#key(node.tokens, 0)) !== node) {
         throw new PageError(`Prefix tree is damaged: the node of page ${node.pages[0]} is not under its parent.`);

@@ -64,7 +64,9 @@ export class Sequence implements Disposable {
   truncate(length: number): void {
     this.assertLive("truncate");
     if (!Number.isInteger(length) || length < 0 || length > this.#length) {
-      throw new InvalidArgumentError(`Cannot truncate a sequence of ${this.#length} tokens to ${length}: pass an integer from 0 to ${this.#length}.`);
+      throw new InvalidArgumentError(
+        `Cannot truncate a sequence of ${this.#length} tokens to ${length}: pass an integer from 0 to ${this.#length}.`,
+      );
     }
     const keep = Math.ceil(length / this.#owner.pageSize);
     this.#owner.pool.release(this.#pages.subarray(keep, this.#numPages));

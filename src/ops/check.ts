@@ -13,7 +13,9 @@ import type { Tensor } from "../device/tensor.ts";
 export function placeOf(action: string, tensor: Tensor, stream: Stream | undefined): Stream {
   const chosen = stream ?? tensor.device.stream;
   if (chosen.device !== tensor.device) {
-    throw new InvalidArgumentError(`Cannot ${action}: the stream belongs to another device than the tensors (${tensor.device.name}).`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: the stream belongs to another device than the tensors (${tensor.device.name}).`,
+    );
   }
   return chosen;
 }
@@ -32,17 +34,25 @@ export function expectTensor(
   shape: readonly number[],
 ): void {
   if (tensor.device !== device) {
-    throw new InvalidArgumentError(`Cannot ${action}: ${name} lies on another device than the other tensors (${device.name}).`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: ${name} lies on another device than the other tensors (${device.name}).`,
+    );
   }
   if (typeof dtype === "string" ? tensor.dtype !== dtype : !dtype.includes(tensor.dtype)) {
-    throw new InvalidArgumentError(`Cannot ${action}: ${name} has dtype ${tensor.dtype}. Expected ${typeof dtype === "string" ? dtype : dtype.join(" or ")}.`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: ${name} has dtype ${tensor.dtype}. Expected ${
+        typeof dtype === "string" ? dtype : dtype.join(" or ")
+      }.`,
+    );
   }
   if (tensor.shape.length !== shape.length || shape.some((n, i) => n >= 0 && tensor.shape[i] !== n)) {
     const want = shape.map((n) => n < 0 ? "any" : n);
     throw new InvalidArgumentError(`Cannot ${action}: ${name} has shape [${tensor.shape}]. Expected [${want}].`);
   }
   if (shape.length > 0 && tensor.strides[shape.length - 1] !== 1 && tensor.shape[shape.length - 1] > 1) {
-    throw new InvalidArgumentError(`Cannot ${action}: ${name} has innermost stride ${tensor.strides[shape.length - 1]}. It must be 1.`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: ${name} has innermost stride ${tensor.strides[shape.length - 1]}. It must be 1.`,
+    );
   }
 }
 

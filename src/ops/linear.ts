@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DTYPE_CODE, type DType } from "../device/dtype.ts";
+import { type DType, DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { LinearArgs } from "../ffi/structs.gen.ts";

@@ -38,7 +38,9 @@ export function rmsNorm({ x, weight, eps, residual, out, stream }: RmsNormOption
   const [numRows, dim] = x.shape;
   expectTensor(action, "weight", weight, device, dtype, [dim]);
   if (residual !== undefined) expectTensor(action, "residual", residual, device, dtype, [numRows, dim]);
-  if (!(eps > 0) || !Number.isFinite(eps)) throw new InvalidArgumentError(`Cannot ${action}: eps is ${eps}. Pass a finite number > 0.`);
+  if (!(eps > 0) || !Number.isFinite(eps)) {
+    throw new InvalidArgumentError(`Cannot ${action}: eps is ${eps}. Pass a finite number > 0.`);
+  }
   const result = out ?? device.tensor([numRows, dim], dtype);
   expectTensor(action, "out", result, device, dtype, [numRows, dim]);
   if (numRows === 0 || dim === 0) return result;

@@ -32,12 +32,18 @@ export interface RopeFrequencyOptions {
 }
 
 /** Radians per position of each rotated pair: [rotaryDim / 2]. Upload it as an f32 tensor for `invFreq`. */
-export function ropeFrequencies({ rotaryDim, theta = 10000, linearFactor = 1, llama3 }: RopeFrequencyOptions): Float32Array {
+export function ropeFrequencies(
+  { rotaryDim, theta = 10000, linearFactor = 1, llama3 }: RopeFrequencyOptions,
+): Float32Array {
   if (!Number.isInteger(rotaryDim) || rotaryDim < 2 || rotaryDim % 2 !== 0) {
-    throw new InvalidArgumentError(`Cannot make RoPE frequencies: rotaryDim is ${rotaryDim}. Pass an even integer >= 2.`);
+    throw new InvalidArgumentError(
+      `Cannot make RoPE frequencies: rotaryDim is ${rotaryDim}. Pass an even integer >= 2.`,
+    );
   }
   if (!(theta > 0) || !(linearFactor > 0)) {
-    throw new InvalidArgumentError(`Cannot make RoPE frequencies: theta is ${theta}, linearFactor ${linearFactor}. Pass numbers > 0.`);
+    throw new InvalidArgumentError(
+      `Cannot make RoPE frequencies: theta is ${theta}, linearFactor ${linearFactor}. Pass numbers > 0.`,
+    );
   }
   const invFreq = new Float32Array(rotaryDim / 2);
   for (let i = 0; i < invFreq.length; i++) {
@@ -47,7 +53,10 @@ export function ropeFrequencies({ rotaryDim, theta = 10000, linearFactor = 1, ll
   return invFreq;
 }
 
-function scaleLlama3(frequency: number, { factor, lowFreqFactor, highFreqFactor, originalMaxPosition }: Llama3RopeScaling): number {
+function scaleLlama3(
+  frequency: number,
+  { factor, lowFreqFactor, highFreqFactor, originalMaxPosition }: Llama3RopeScaling,
+): number {
   const rotations = originalMaxPosition * frequency / (2 * Math.PI);
   if (rotations > highFreqFactor) return frequency;
   if (rotations < lowFreqFactor) return frequency / factor;
@@ -82,7 +91,11 @@ export function rope({ x, positions, invFreq, interleaved = false, stream }: Rop
   expectTensor(action, "invFreq", invFreq, device, "f32", [-1]);
   const rotaryDim = 2 * invFreq.shape[0];
   if (rotaryDim > headDim) {
-    throw new InvalidArgumentError(`Cannot ${action}: invFreq has ${invFreq.shape[0]} frequencies for heads of ${headDim}. Pass at most ${headDim / 2}.`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: invFreq has ${invFreq.shape[0]} frequencies for heads of ${headDim}. Pass at most ${
+        headDim / 2
+      }.`,
+    );
   }
   if (numTokens === 0 || numHeads === 0 || rotaryDim === 0) return x;
   args.dtype = DTYPE_CODE[dtype];

@@ -82,7 +82,9 @@ export function sample({ logits, params, out, stream }: SampleOptions): Tensor {
   const [numRows, vocabSize] = logits.shape;
   expectInteger(action, "the vocabulary size", vocabSize, 1, 0x7fffffff);
   if (params.length !== numRows) {
-    throw new InvalidArgumentError(`Cannot ${action}: ${params.length} sampling parameters for ${numRows} rows of logits. Pass one a row.`);
+    throw new InvalidArgumentError(
+      `Cannot ${action}: ${params.length} sampling parameters for ${numRows} rows of logits. Pass one a row.`,
+    );
   }
   const result = out ?? device.tensor([numRows], "i32");
   expectTensor(action, "out", result, device, "i32", [numRows]);
@@ -113,9 +115,13 @@ function packParams(action: string, params: readonly SamplingParams[]): Int32Arr
   for (let i = 0; i < params.length; i++) {
     const { temperature = 1, topK = 0, topP = 1, seed = 0, step = 0 } = params[i];
     if (!(temperature >= 0) || !Number.isFinite(temperature)) {
-      throw new InvalidArgumentError(`Cannot ${action}: temperature of row ${i} is ${temperature}. Pass a finite number >= 0.`);
+      throw new InvalidArgumentError(
+        `Cannot ${action}: temperature of row ${i} is ${temperature}. Pass a finite number >= 0.`,
+      );
     }
-    if (!(topP > 0 && topP <= 1)) throw new InvalidArgumentError(`Cannot ${action}: topP of row ${i} is ${topP}. Pass a number > 0 and <= 1.`);
+    if (!(topP > 0 && topP <= 1)) {
+      throw new InvalidArgumentError(`Cannot ${action}: topP of row ${i} is ${topP}. Pass a number > 0 and <= 1.`);
+    }
     expectInteger(action, `topK of row ${i}`, topK, 0, 0x7fffffff);
     expectInteger(action, `seed of row ${i}`, seed, 0, Number.MAX_SAFE_INTEGER);
     expectInteger(action, `step of row ${i}`, step, 0, 0xffffffff);

@@ -29,7 +29,11 @@ export function siluAndMul({ x, out, stream }: SiluAndMulOptions): Tensor {
   const { device, dtype } = x;
   expectTensor(action, "x", x, device, ["bf16", "f16", "f32"], [-1, -1]);
   const [numRows, width] = x.shape;
-  if (width % 2 !== 0) throw new InvalidArgumentError(`Cannot ${action}: x has shape [${x.shape}]. Its rows hold gate and up, so their length must be even.`);
+  if (width % 2 !== 0) {
+    throw new InvalidArgumentError(
+      `Cannot ${action}: x has shape [${x.shape}]. Its rows hold gate and up, so their length must be even.`,
+    );
+  }
   const dim = width / 2;
   const result = out ?? device.tensor([numRows, dim], dtype);
   expectTensor(action, "out", result, device, dtype, [numRows, dim]);

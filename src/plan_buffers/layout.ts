@@ -137,8 +137,10 @@ export function layoutOfBounds(bounds: PlanBounds): PlanLayout {
 
 /** True if a plan within `needed` fits a layout. Workspace rows are not compared: they follow the plan, not its layout. */
 export function fitsLayout(layout: PlanBounds, needed: PlanBounds): boolean {
-  return needed.numCtas <= layout.numCtas && needed.maxTiles <= layout.maxTiles && needed.maxWorkItems <= layout.maxWorkItems &&
-    needed.maxMerges <= layout.maxMerges && needed.maxPartials <= layout.maxPartials && needed.maxRowEntries <= layout.maxRowEntries &&
+  return needed.numCtas <= layout.numCtas && needed.maxTiles <= layout.maxTiles &&
+    needed.maxWorkItems <= layout.maxWorkItems &&
+    needed.maxMerges <= layout.maxMerges && needed.maxPartials <= layout.maxPartials &&
+    needed.maxRowEntries <= layout.maxRowEntries &&
     needed.maxKvIndices <= layout.maxKvIndices;
 }
 

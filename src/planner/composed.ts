@@ -58,7 +58,14 @@ export class ComposedTiles {
    *
    * @throws {InvalidArgumentError} if the levels do not fit the batch, naming where.
    */
-  build(tiles: TileList, words: Int32Array, layout: PlanLayout, qoIndptr: Int32Array, levels: readonly KvLevel[], maskIndptr: Int32Array | undefined): void {
+  build(
+    tiles: TileList,
+    words: Int32Array,
+    layout: PlanLayout,
+    qoIndptr: Int32Array,
+    levels: readonly KvLevel[],
+    maskIndptr: Int32Array | undefined,
+  ): void {
     const numRequests = qoIndptr.length - 1;
     this.numTokens = qoIndptr[numRequests];
     this.numLevels = levels.length;
@@ -77,7 +84,15 @@ export class ComposedTiles {
       const numRows = pages.lastPageLen.length;
       for (let row = 0; row < numRows; row++) {
         const kvLen = kvLenOf(pages.indptr, pages.lastPageLen, pages.pageSize, row);
-        this.#addBlockRow(tiles, l, rowIndices, rowIndptr[row], rowIndptr[row + 1], pageBase + pages.indptr[row], kvLen);
+        this.#addBlockRow(
+          tiles,
+          l,
+          rowIndices,
+          rowIndptr[row],
+          rowIndptr[row + 1],
+          pageBase + pages.indptr[row],
+          kvLen,
+        );
       }
       pageBase += pages.indptr[numRows];
     }
@@ -101,7 +116,7 @@ export class ComposedTiles {
     this.#lastLevel.fill(0, 0, numRequests);
     for (let l = 0; l < levels.length; l++) {
       if (!this.#measureLevel(l, levels[l], levels[0].pages.pageSize)) {
-        checkLevels(qoIndptr, levels);
+        checkLevels(levels, qoIndptr);
         throw new InvalidArgumentError(`Cannot plan: a request has more than 2^31 - 1 KV tokens at level ${l}.`);
       }
     }
@@ -117,7 +132,10 @@ export class ComposedTiles {
     const { indptr, indices, lastPageLen } = pages;
     const numRows = lastPageLen.length;
     const qoIndptr = this.#qoIndptr;
-    if (pages.pageSize !== pageSize || indptr.length !== numRows + 1 || rowIndptr.length !== numRows + 1 || indptr[0] !== 0 || indptr[numRows] > indices.length) return false;
+    if (
+      pages.pageSize !== pageSize || indptr.length !== numRows + 1 || rowIndptr.length !== numRows + 1 ||
+      indptr[0] !== 0 || indptr[numRows] > indices.length
+    ) return false;
     const size = rowIndices === undefined ? this.numTokens : rowIndices.length;
     if (rowIndptr[0] < 0 || rowIndptr[numRows] > size) return false;
     for (let row = 0; row < numRows; row++) {
@@ -148,7 +166,15 @@ export class ComposedTiles {
   }
 
   /** Walks a block row's requests and cuts it into runs that may share tiles. */
-  #addBlockRow(tiles: TileList, l: number, rowIndices: Int32Array | undefined, begin: number, end: number, pageBegin: number, kvLen: number): void {
+  #addBlockRow(
+    tiles: TileList,
+    l: number,
+    rowIndices: Int32Array | undefined,
+    begin: number,
+    end: number,
+    pageBegin: number,
+    kvLen: number,
+  ): void {
     const qoIndptr = this.#qoIndptr;
     let runBegin = begin;
     let runRequests = 0;
@@ -182,7 +208,16 @@ export class ComposedTiles {
     }
   }
 
-  #addRun(tiles: TileList, l: number, rowIndices: Int32Array | undefined, begin: number, end: number, numRequests: number, pageBegin: number, kvLen: number): void {
+  #addRun(
+    tiles: TileList,
+    l: number,
+    rowIndices: Int32Array | undefined,
+    begin: number,
+    end: number,
+    numRequests: number,
+    pageBegin: number,
+    kvLen: number,
+  ): void {
     const first = rowIndices === undefined ? begin : rowIndices[begin];
     const request = this.#requestOf[first];
     const kvBefore = this.#kvBefore[request];
@@ -215,10 +250,28 @@ export class ComposedTiles {
         at += ENTRY_WORDS;
       }
       const tokenBegin = isStraight ? lastToken - count + 1 : this.numRowEntries;
-      if (tiles.add(tileClass, tokenBegin, count, isStraight ? 0 : 1, minPos, maxPos, pageBegin, kvBefore, kvLen, -1, 0, 0, false)) {
+      if (
+        tiles.add(
+          tileClass,
+          tokenBegin,
+          count,
+          isStraight ? 0 : 1,
+          minPos,
+          maxPos,
+          pageBegin,
+          kvBefore,
+          kvLen,
+          -1,
+          0,
+          0,
+          false,
+        )
+      ) {
         // A straight tile needs no entries: the next one overwrites them.
         if (!isStraight) this.numRowEntries += count;
-        for (let j = 0; j < count; j++) this.#cover(l, rowIndices === undefined ? i + j : rowIndices[i + j], tiles.count - 1, j);
+        for (let j = 0; j < count; j++) {
+          this.#cover(l, rowIndices === undefined ? i + j : rowIndices[i + j], tiles.count - 1, j);
+        }
       }
       i += count;
     }
@@ -237,7 +290,23 @@ export class ComposedTiles {
       const minPos = position + token;
       const maskRow = isMasked ? token - begin : 0;
       const tileClass = this.#table.classOf(end - token);
-      if (tiles.add(tileClass, token, count, 0, minPos, minPos + count - 1, pageBegin, kvBefore, kvLen, maskByteBegin, maskStrideBits, maskRow, false)) {
+      if (
+        tiles.add(
+          tileClass,
+          token,
+          count,
+          0,
+          minPos,
+          minPos + count - 1,
+          pageBegin,
+          kvBefore,
+          kvLen,
+          maskByteBegin,
+          maskStrideBits,
+          maskRow,
+          false,
+        )
+      ) {
         for (let j = 0; j < count; j++) this.#cover(l, token + j, tiles.count - 1, j);
       }
       token += count;

@@ -24,7 +24,13 @@ export interface CostModel {
  * 264 CTAs), a prefill tile does 65 kFLOP (49 ns at 350 TFLOP/s). A row of a partial is 516 bytes written and read: two tokens. An item starts in about a
  * microsecond, and a prefill item moves eight times the rows.
  */
-export const GPU_COSTS: CostModel = { decodeToken: 1, prefillToken: 1, decodeItem: 32, prefillItem: 128, partialRow: 2 };
+export const GPU_COSTS: CostModel = {
+  decodeToken: 1,
+  prefillToken: 1,
+  decodeItem: 32,
+  prefillItem: 128,
+  partialRow: 2,
+};
 
 /**
  * A CPU core: a decode token reads at 10 GB/s (51 ns at head dim 128), a prefill token does 65 kFLOP, with AVX-512 at about 100 GFLOP/s. Items start

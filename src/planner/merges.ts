@@ -16,7 +16,11 @@ import type { TileList } from "./tiles.ts";
  *
  * @returns the number of merges; `partials` has one entry a piece, in the same order.
  */
-export function writeCutMerges(scheduler: Scheduler, words: Int32Array, { tilesOffset, workOffset, mergesOffset, partialsOffset }: PlanLayout): number {
+export function writeCutMerges(
+  scheduler: Scheduler,
+  words: Int32Array,
+  { tilesOffset, workOffset, mergesOffset, partialsOffset }: PlanLayout,
+): number {
   const { numCutUnits, cutUnitItem, cutUnitPieces } = scheduler;
   let numPartials = 0;
   for (let unit = 0; unit < numCutUnits; unit++) {
@@ -68,14 +72,18 @@ export class RunMerger {
     for (let begin = 0; begin < numTokens;) {
       let end = begin + 1;
       while (end < numTokens && continuesRun(composed, end)) end++;
-      if (composed.numCovers[begin] > 0) this.#writeRun(composed, words, layout, begin, end - begin, scheduler.numWorkItems);
+      if (composed.numCovers[begin] > 0) {
+        this.#writeRun(composed, words, layout, begin, end - begin, scheduler.numWorkItems);
+      }
       begin = end;
     }
   }
 
   #indexItems(tiles: TileList, scheduler: Scheduler, words: Int32Array, { workOffset }: PlanLayout): void {
     const { numKvHeads } = this.#config;
-    if (this.#firstItem.length < tiles.count * numKvHeads) this.#firstItem = new Int32Array(Math.ceil(tiles.count * numKvHeads * 1.5));
+    if (this.#firstItem.length < tiles.count * numKvHeads) {
+      this.#firstItem = new Int32Array(Math.ceil(tiles.count * numKvHeads * 1.5));
+    }
     const firstItem = this.#firstItem;
     for (let item = 0; item < scheduler.numWorkItems; item++) {
       const at = workOffset + item * WORK_ITEM.words;
@@ -87,7 +95,14 @@ export class RunMerger {
     }
   }
 
-  #writeRun(composed: ComposedTiles, words: Int32Array, layout: PlanLayout, token: number, numTokens: number, numWorkItems: number): void {
+  #writeRun(
+    composed: ComposedTiles,
+    words: Int32Array,
+    layout: PlanLayout,
+    token: number,
+    numTokens: number,
+    numWorkItems: number,
+  ): void {
     const { tilesOffset, workOffset, mergesOffset, partialsOffset } = layout;
     const { numKvHeads, groupSize } = this.#config;
     for (let head = 0; head < numKvHeads; head++) {
@@ -101,9 +116,13 @@ export class RunMerger {
         for (let item = this.#firstItem[tile * numKvHeads + head]; item < numWorkItems; item++) {
           const at = workOffset + item * WORK_ITEM.words;
           const headBegin = words[at + WORK_ITEM.kvHeadBegin];
-          if (words[at + WORK_ITEM.tile] !== tile || headBegin > head || headBegin + words[at + WORK_ITEM.numKvHeads] <= head) break;
+          if (
+            words[at + WORK_ITEM.tile] !== tile || headBegin > head ||
+            headBegin + words[at + WORK_ITEM.numKvHeads] <= head
+          ) break;
           if (words[at + WORK_ITEM.partialRow] < 0) break;
-          words[partialsOffset + this.numPartials++] = words[at + WORK_ITEM.partialRow] + (head - headBegin) * rowsOfHead + firstRow;
+          words[partialsOffset + this.numPartials++] = words[at + WORK_ITEM.partialRow] +
+            (head - headBegin) * rowsOfHead + firstRow;
         }
       }
       if (this.numPartials === partialsBegin) continue;

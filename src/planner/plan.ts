@@ -158,7 +158,8 @@ export function ctaBeginOfPlan({ words, layout }: Plan): Int32Array {
 
 /** The whole plan as objects, copied. */
 export function planToJson(plan: Plan): PlanJson {
-  const list = <T>(count: number, read: (plan: Plan, index: number) => T): T[] => Array.from({ length: count }, (_, i) => read(plan, i));
+  const list = <T>(count: number, read: (plan: Plan, index: number) => T): T[] =>
+    Array.from({ length: count }, (_, i) => read(plan, i));
   return {
     numTokens: plan.numTokens,
     groupSize: plan.groupSize,

@@ -5,14 +5,27 @@
  */
 import { InvalidArgumentError } from "../errors.ts";
 import { PLAN_HEADER } from "../ffi/structs.gen.ts";
-import { checkLevels, type KvLevel } from "../formats/levels.ts";
+import type { KvLevel } from "../formats/levels.ts";
 import { checkPageTable, type PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
-import { boundsOfExtent, fitsLayout, grownBounds, layoutOfBounds, type PlanBounds, type PlanLayout } from "../plan_buffers/layout.ts";
+import {
+  boundsOfExtent,
+  fitsLayout,
+  grownBounds,
+  layoutOfBounds,
+  type PlanBounds,
+  type PlanLayout,
+} from "../plan_buffers/layout.ts";
 import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
 import type { Plan } from "./plan.ts";
-import { type AttentionProblem, checkConfig, type CheckedConfig, checkFitsCapacity, type PlannerConfig } from "./problem.ts";
+import {
+  type AttentionProblem,
+  checkConfig,
+  type CheckedConfig,
+  checkFitsCapacity,
+  type PlannerConfig,
+} from "./problem.ts";
 import { Scheduler } from "./schedule.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
@@ -89,9 +102,13 @@ class WorkPlanner implements Planner {
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
     const { capacity } = config;
-    const bounds = capacity === undefined
-      ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256))
-      : this.#bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxLevels, capacity.maxLevels > 1, capacity.maxPages);
+    const bounds = capacity === undefined ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256)) : this.#bounds(
+      capacity.maxTokens,
+      capacity.maxRequests,
+      capacity.maxLevels,
+      capacity.maxLevels > 1,
+      capacity.maxPages,
+    );
     this.#state = new PlanState(config, layoutOfBounds(bounds));
     if (capacity !== undefined) this.#state.maxPartialRows = bounds.maxPartialRows;
   }
@@ -115,18 +132,27 @@ class WorkPlanner implements Planner {
     const numKvIndices = indptr[numRequests];
     // All checks come before the first write: a refused batch leaves the last plan as it was.
     if (lastPageLen.length !== numRequests || indptr.length !== numRequests + 1) refusePages(qoIndptr, pages);
-    let isGood = qoIndptr[0] === 0 && indptr[0] === 0 && numKvIndices <= indices.length && pageSize >= 1 && pageSize <= 1024;
+    let isGood = qoIndptr[0] === 0 && indptr[0] === 0 && numKvIndices <= indices.length && pageSize >= 1 &&
+      pageSize <= 1024;
     for (let r = 0; r < numRequests; r++) {
       const numPages = indptr[r + 1] - indptr[r];
       const last = lastPageLen[r];
-      if (qoIndptr[r + 1] < qoIndptr[r] || numPages < 0 || (numPages === 0 ? last !== 0 : last < 1 || last > pageSize || numPages > 0x1fffff)) {
+      if (
+        qoIndptr[r + 1] < qoIndptr[r] || numPages < 0 ||
+        (numPages === 0 ? last !== 0 : last < 1 || last > pageSize || numPages > 0x1fffff)
+      ) {
         isGood = false;
       }
     }
     if (!isGood) refusePages(qoIndptr, pages);
     if (maskIndptr !== undefined) {
       for (let r = 0; r < numRequests; r++) {
-        checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r]);
+        checkMask(
+          maskIndptr,
+          r,
+          qoIndptr[r + 1] - qoIndptr[r],
+          indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r],
+        );
       }
     }
     this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
@@ -150,7 +176,21 @@ class WorkPlanner implements Planner {
         const count = tileTable.tokensOf(left);
         const pos = position + token;
         const maskRow = isMasked ? token - qoIndptr[r] : 0;
-        tiles.add(tileTable.classOf(left), token, count, 0, pos, pos + count - 1, indptr[r], 0, kvLen, maskByteBegin, maskStrideBits, maskRow, true);
+        tiles.add(
+          tileTable.classOf(left),
+          token,
+          count,
+          0,
+          pos,
+          pos + count - 1,
+          indptr[r],
+          0,
+          kvLen,
+          maskByteBegin,
+          maskStrideBits,
+          maskRow,
+          true,
+        );
         token += count;
       }
     }
@@ -174,7 +214,9 @@ class WorkPlanner implements Planner {
     let numKvIndices = 0;
     for (let l = 0; l < levels.length; l++) numKvIndices += levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
     if (maskIndptr !== undefined) {
-      for (let r = 0; r < numRequests; r++) checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], composed.kvLenOf(r));
+      for (let r = 0; r < numRequests; r++) {
+        checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], composed.kvLenOf(r));
+      }
     }
     this.#makeRoom(numTokens, numRequests, levels.length, true, numKvIndices);
 
@@ -239,7 +281,8 @@ class WorkPlanner implements Planner {
       return;
     }
     if (
-      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && countedLevels <= this.#fittedLevels && numKvIndices <= this.#fittedKvIndices
+      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && countedLevels <= this.#fittedLevels &&
+      numKvIndices <= this.#fittedKvIndices
     ) {
       return;
     }
@@ -255,10 +298,27 @@ class WorkPlanner implements Planner {
     this.#fittedKvIndices = numKvIndices;
   }
 
-  #bounds(maxTokens: number, maxRequests: number, maxLevels: number, sharesRows: boolean, maxKvIndices: number): PlanBounds {
+  #bounds(
+    maxTokens: number,
+    maxRequests: number,
+    maxLevels: number,
+    sharesRows: boolean,
+    maxKvIndices: number,
+  ): PlanBounds {
     const { numKvHeads, groupSize, limits } = this.config;
     const { numCtas, decodeRows, prefillRows } = limits;
-    return boundsOfExtent({ numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxTokens, maxRequests, maxLevels, sharesRows, maxKvIndices });
+    return boundsOfExtent({
+      numCtas,
+      numKvHeads,
+      groupSize,
+      decodeRows,
+      prefillRows,
+      maxTokens,
+      maxRequests,
+      maxLevels,
+      sharesRows,
+      maxKvIndices,
+    });
   }
 }
 
@@ -277,15 +337,23 @@ function checkMask(maskIndptr: Int32Array, request: number, qoLen: number, kvLen
   const needed = Math.ceil(qoLen * kvLen / 8);
   if (numBytes === 0 || (maskIndptr[request] >= 0 && numBytes === needed)) return;
   throw new InvalidArgumentError(
-    `Cannot plan: the custom mask of request ${request} is ${numBytes} bytes from byte ${maskIndptr[request]}. ${qoLen} queries x ${kvLen} keys are ${needed} bytes; ` +
+    `Cannot plan: the custom mask of request ${request} is ${numBytes} bytes from byte ${
+      maskIndptr[request]
+    }. ${qoLen} queries x ${kvLen} keys are ${needed} bytes; ` +
       "pass so many, or none for a request without a mask.",
   );
 }
 
 function refuseProblem({ qoIndptr, pages, levels, maskIndptr }: AttentionProblem): never {
-  if (qoIndptr.length === 0) throw new InvalidArgumentError("Cannot plan: qoIndptr is empty. It needs one entry more than requests.");
+  if (qoIndptr.length === 0) {
+    throw new InvalidArgumentError("Cannot plan: qoIndptr is empty. It needs one entry more than requests.");
+  }
   if (maskIndptr !== undefined && maskIndptr.length !== qoIndptr.length) {
-    throw new InvalidArgumentError(`Cannot plan: maskIndptr has ${maskIndptr.length} entries for ${qoIndptr.length - 1} requests. It needs one entry more than requests.`);
+    throw new InvalidArgumentError(
+      `Cannot plan: maskIndptr has ${maskIndptr.length} entries for ${
+        qoIndptr.length - 1
+      } requests. It needs one entry more than requests.`,
+    );
   }
   const given = pages !== undefined && levels !== undefined ? "both are given" : "neither is";
   throw new InvalidArgumentError(`Cannot plan: pass either pages or levels; ${given}.`);
@@ -295,8 +363,12 @@ function refusePages(qoIndptr: Int32Array, pages: PageTable): never {
   checkIndptr("qoIndptr", qoIndptr);
   checkPageTable(pages);
   if (pages.lastPageLen.length !== qoIndptr.length - 1) {
-    throw new InvalidArgumentError(`Cannot plan: qoIndptr is of ${qoIndptr.length - 1} requests, the page table has ${pages.lastPageLen.length} rows. Pass one row a request.`);
+    throw new InvalidArgumentError(
+      `Cannot plan: qoIndptr is of ${
+        qoIndptr.length - 1
+      } requests, the page table has ${pages.lastPageLen.length} rows. Pass one row a request.`,
+    );
   }
-  checkLevels(qoIndptr, [{ rowIndptr: qoIndptr, pages }]);
+
   throw new InvalidArgumentError("Cannot plan: a request has 2^31 KV tokens or more.");
 }

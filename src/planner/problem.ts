@@ -88,7 +88,17 @@ const MAX_GROUP_SIZE = 64;
 
 /** Fills in defaults. @throws {InvalidArgumentError} naming the value. */
 export function checkConfig(config: PlannerConfig): CheckedConfig {
-  const { numQoHeads, numKvHeads, headDimVo, causal = false, windowLeft = -1, windowRight = -1, limits, capacity, costs = GPU_COSTS } = config;
+  const {
+    numQoHeads,
+    numKvHeads,
+    headDimVo,
+    causal = false,
+    windowLeft = -1,
+    windowRight = -1,
+    limits,
+    capacity,
+    costs = GPU_COSTS,
+  } = config;
   expectInteger("numKvHeads", numKvHeads, 1, 65535);
   expectInteger("numQoHeads", numQoHeads, 1, 65535 * MAX_GROUP_SIZE);
   expectInteger("headDimVo", headDimVo, 1, 65536);
@@ -109,11 +119,28 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
     // Only partial rows may be free: work without cost has no place on the line that the scheduler cuts.
     expectInteger(`costs.${name}`, value, name === "partialRow" ? 0 : 1, 65536);
   }
-  return { numQoHeads, numKvHeads, groupSize, headDimVo, causal, windowLeft, windowRight, limits, capacity: checkCapacity(capacity), costs };
+  return {
+    numQoHeads,
+    numKvHeads,
+    groupSize,
+    headDimVo,
+    causal,
+    windowLeft,
+    windowRight,
+    limits,
+    capacity: checkCapacity(capacity),
+    costs,
+  };
 }
 
 /** Refuses a batch beyond what was declared. Nothing is written before. @throws {CapacityError} naming the capacity and the need. */
-export function checkFitsCapacity(capacity: Required<PlanCapacity>, numTokens: number, numRequests: number, numPages: number, numLevels: number): void {
+export function checkFitsCapacity(
+  capacity: Required<PlanCapacity>,
+  numTokens: number,
+  numRequests: number,
+  numPages: number,
+  numLevels: number,
+): void {
   expectFits("maxTokens", capacity.maxTokens, numTokens, "query tokens");
   expectFits("maxRequests", capacity.maxRequests, numRequests, "requests");
   expectFits("maxPages", capacity.maxPages, numPages, "page ids");
@@ -122,7 +149,9 @@ export function checkFitsCapacity(capacity: Required<PlanCapacity>, numTokens: n
 
 function expectFits(name: string, capacity: number, need: number, what: string): void {
   if (need > capacity) {
-    throw new CapacityError(`Cannot plan: the batch has ${need} ${what}, but ${name} is ${capacity}. Plan a smaller batch, or create the attention with a larger ${name}.`);
+    throw new CapacityError(
+      `Cannot plan: the batch has ${need} ${what}, but ${name} is ${capacity}. Plan a smaller batch, or create the attention with a larger ${name}.`,
+    );
   }
 }
 
@@ -138,6 +167,8 @@ function checkCapacity(capacity: PlanCapacity | undefined): Required<PlanCapacit
 
 function expectInteger(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`Cannot create planner: ${name} is ${value}. Pass an integer from ${min} to ${max}.`);
+    throw new InvalidArgumentError(
+      `Cannot create planner: ${name} is ${value}. Pass an integer from ${min} to ${max}.`,
+    );
   }
 }

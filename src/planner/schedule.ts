@@ -82,7 +82,15 @@ export class Scheduler {
   }
 
   /** Finds the place nearest to `cost` on the line where a cut may be, not before the last cut. */
-  #findCut(tiles: TileList, words: Int32Array, layout: PlanLayout, cost: number, lastTile: number, lastHead: number, lastStep: number): void {
+  #findCut(
+    tiles: TileList,
+    words: Int32Array,
+    layout: PlanLayout,
+    cost: number,
+    lastTile: number,
+    lastHead: number,
+    lastStep: number,
+  ): void {
     const { numKvHeads, groupSize, limits, costs } = this.#config;
     const { unitCost } = tiles;
     let tile = this.#prefixTile;
@@ -168,7 +176,8 @@ export class Scheduler {
       }
       if (isPiece || tiles.isPartial[tile] === 1) {
         partialRow = this.numPartialRows;
-        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * (endHead - head);
+        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize *
+          (endHead - head);
       }
       words[at + WORK_ITEM.tile] = tile;
       words[at + WORK_ITEM.kvHeadBegin] = head;
@@ -176,7 +185,9 @@ export class Scheduler {
       words[at + WORK_ITEM.kvBegin] = begin;
       words[at + WORK_ITEM.kvEnd] = end;
       words[at + WORK_ITEM.partialRow] = partialRow;
-      words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile]) ? 0 : 1;
+      words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
+        ? 0
+        : 1;
       words[at + WORK_ITEM.reserved] = 0;
       at += ITEM_WORDS;
       this.numWorkItems++;

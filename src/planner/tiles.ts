@@ -122,7 +122,7 @@ export class TileList {
     maskRowBegin: number,
     keepEmpty: boolean,
   ): boolean {
-    const { causal, windowLeft, windowRight, limits, costs, groupSize, numKvHeads } = this.#config;
+    const { causal, windowLeft, windowRight, limits, costs, numKvHeads } = this.#config;
     let begin = 0;
     let end = kvLen;
     let freeBegin = 0;

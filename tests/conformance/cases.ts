@@ -43,7 +43,15 @@ export const EDGE_CASES: AttentionCase[] = [
   { ...plain, name: "more queries than keys, causal", qoLens: [40, 7], kvLens: [16, 3], causal: true },
   { ...plain, name: "more queries than keys, long", qoLens: [300], kvLens: [130], causal: true, pageSize: 5 },
   { ...plain, name: "extreme logits", qoLens: [1, 9], kvLens: [257, 100], causal: true, magnitude: 40 },
-  { ...plain, name: "extreme logits f16", qoLens: [1, 9], kvLens: [257, 100], causal: true, magnitude: 40, dtype: "f16" },
+  {
+    ...plain,
+    name: "extreme logits f16",
+    qoLens: [1, 9],
+    kvLens: [257, 100],
+    causal: true,
+    magnitude: 40,
+    dtype: "f16",
+  },
   { ...plain, name: "negative scale", qoLens: [1, 9], kvLens: [257, 100], smScale: -0.3 },
   { ...plain, name: "fully masked rows by mask", qoLens: [3, 20], kvLens: [40, 70], maskDensity: 0.03 },
   { ...plain, name: "random mask over prefill", qoLens: [130, 1], kvLens: [300, 65], maskDensity: 0.5, causal: true },
@@ -54,14 +62,59 @@ export const EDGE_CASES: AttentionCase[] = [
   { ...plain, name: "soft cap", qoLens: [1, 70], kvLens: [333, 70], causal: true, logitsSoftCap: 5, magnitude: 4 },
   { ...plain, name: "group of 64", qoLens: [1, 5], kvLens: [500, 77], causal: true, numKvHeads: 1, groupSize: 64 },
   { ...plain, name: "group of 17", qoLens: [2, 40], kvLens: [200, 77], causal: true, numKvHeads: 1, groupSize: 17 },
-  { ...plain, name: "head dims 192 and 128", qoLens: [1, 90], kvLens: [300, 200], causal: true, headDim: 192, headDimVo: 128 },
+  {
+    ...plain,
+    name: "head dims 192 and 128",
+    qoLens: [1, 90],
+    kvLens: [300, 200],
+    causal: true,
+    headDim: 192,
+    headDimVo: 128,
+  },
   { ...plain, name: "large pages", qoLens: [1, 33], kvLens: [1500, 700], causal: true, pageSize: 1024 },
   { ...plain, name: "HND layout", qoLens: [1, 33], kvLens: [150, 70], causal: true, kvLayout: "HND" },
-  { ...plain, name: "one long request beside short ones", qoLens: [1, 1, 1, 1, 1, 1], kvLens: [9000, 3, 1, 17, 64, 2], causal: true },
-  { ...plain, name: "shared prefix, decode", qoLens: [1, 1, 1, 1, 1], kvLens: [200, 177, 193, 180, 176], sharedLen: 176, causal: true },
-  { ...plain, name: "shared prefix, append", qoLens: [5, 17, 1, 40], kvLens: [100, 130, 65, 120], sharedLen: 64, causal: true },
-  { ...plain, name: "shared prefix, gathered rows", qoLens: [3, 1, 1, 6, 2], kvLens: [100, 130, 65, 120, 70], sharedLen: 64, gathered: true, causal: true },
-  { ...plain, name: "shared prefix, MHA, page 1", qoLens: [1, 1, 1], kvLens: [140, 150, 129], sharedLen: 128, pageSize: 1, groupSize: 1, causal: true },
+  {
+    ...plain,
+    name: "one long request beside short ones",
+    qoLens: [1, 1, 1, 1, 1, 1],
+    kvLens: [9000, 3, 1, 17, 64, 2],
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared prefix, decode",
+    qoLens: [1, 1, 1, 1, 1],
+    kvLens: [200, 177, 193, 180, 176],
+    sharedLen: 176,
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared prefix, append",
+    qoLens: [5, 17, 1, 40],
+    kvLens: [100, 130, 65, 120],
+    sharedLen: 64,
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared prefix, gathered rows",
+    qoLens: [3, 1, 1, 6, 2],
+    kvLens: [100, 130, 65, 120, 70],
+    sharedLen: 64,
+    gathered: true,
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared prefix, MHA, page 1",
+    qoLens: [1, 1, 1],
+    kvLens: [140, 150, 129],
+    sharedLen: 128,
+    pageSize: 1,
+    groupSize: 1,
+    causal: true,
+  },
 ];
 
 const GRID = {
@@ -89,7 +142,11 @@ export function gridCases(count: number, seed: number, maxWork: number): Attenti
   while (cases.length < count) {
     const batch = random.pick(GRID.batch);
     const [kvMax, qoMax] = [random.pick(GRID.kvLen), random.pick(GRID.qoLen)];
-    const [numKvHeads, groupSize, headDim] = [random.pick(GRID.numKvHeads), random.pick(GRID.groupSize), random.pick(GRID.headDim)];
+    const [numKvHeads, groupSize, headDim] = [
+      random.pick(GRID.numKvHeads),
+      random.pick(GRID.groupSize),
+      random.pick(GRID.headDim),
+    ];
     const kvLens = Array.from({ length: batch }, () => random.integer(Math.ceil(kvMax / 2), kvMax));
     const qoLens = Array.from({ length: batch }, () => random.integer(Math.ceil(qoMax / 2), qoMax));
     const dtype = random.pick(GRID.dtype);
@@ -100,11 +157,26 @@ export function gridCases(count: number, seed: number, maxWork: number): Attenti
     const work = kvLens.reduce((sum, kv, i) => sum + kv * qoLens[i], 0) * numKvHeads * groupSize * headDim;
     const mask = kvLens.reduce((sum, kv, i) => sum + kv * qoLens[i], 0);
     if (work > maxWork || (maskDensity !== undefined && mask > 3e6)) continue;
-    const name = `b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize} d=${headDim} ${dtype} ${kvLayout}` +
-      `${causal ? " causal" : ""}${windowLeft >= 0 ? ` window=${windowLeft}` : ""}${logitsSoftCap > 0 ? ` cap=${logitsSoftCap}` : ""}` +
+    const name =
+      `b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize} d=${headDim} ${dtype} ${kvLayout}` +
+      `${causal ? " causal" : ""}${windowLeft >= 0 ? ` window=${windowLeft}` : ""}${
+        logitsSoftCap > 0 ? ` cap=${logitsSoftCap}` : ""
+      }` +
       `${maskDensity === undefined ? "" : ` mask=${maskDensity}`} #${cases.length}`;
     cases.push({
-      name, qoLens, kvLens, pageSize, numKvHeads, groupSize, headDim, dtype, kvLayout, causal, windowLeft, logitsSoftCap, maskDensity,
+      name,
+      qoLens,
+      kvLens,
+      pageSize,
+      numKvHeads,
+      groupSize,
+      headDim,
+      dtype,
+      kvLayout,
+      causal,
+      windowLeft,
+      logitsSoftCap,
+      maskDensity,
     });
   }
   return cases;

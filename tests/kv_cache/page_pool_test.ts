@@ -16,7 +16,10 @@ describe("PagePool", () => {
   it("takes nothing when too few pages are free", () => {
     const pool = new PagePool(4);
     pool.allocate(3);
-    assert.throws(() => pool.allocate(2), (error: Error) => error instanceof PageError && /2 pages: 1 of 4 are free/.test(error.message));
+    assert.throws(
+      () => pool.allocate(2),
+      (error: Error) => error instanceof PageError && /2 pages: 1 of 4 are free/.test(error.message),
+    );
     assert.equal(pool.numFree, 1);
     pool.checkIntegrity();
   });
@@ -45,7 +48,10 @@ describe("PagePool", () => {
   it("refuses pages and sizes out of range, naming them", () => {
     const pool = new PagePool(3);
     for (const bad of [-1, 3, 1.5, NaN]) {
-      assert.throws(() => pool.release([bad]), (error: Error) => error instanceof PageError && error.message.includes(String(bad)));
+      assert.throws(
+        () => pool.release([bad]),
+        (error: Error) => error instanceof PageError && error.message.includes(String(bad)),
+      );
       assert.throws(() => pool.retain([bad]), PageError);
       assert.throws(() => pool.count(bad), PageError);
     }

@@ -5,7 +5,10 @@ import { InvalidArgumentError } from "../../src/errors.ts";
 import { PagePool } from "../../src/kv_cache/page_pool.ts";
 import { PrefixTree } from "../../src/kv_cache/prefix_tree.ts";
 
-function filled(numPages: number, pageSize: number): { pool: PagePool; tree: PrefixTree; put: (tokens: number[]) => Int32Array } {
+function filled(
+  numPages: number,
+  pageSize: number,
+): { pool: PagePool; tree: PrefixTree; put: (tokens: number[]) => Int32Array } {
   const pool = new PagePool(numPages);
   const tree = new PrefixTree(pool, pageSize);
   const put = (tokens: number[]): Int32Array => {
@@ -82,35 +85,44 @@ describe("PrefixTree", () => {
 
   it("refuses too few pages", () => {
     const { tree } = filled(8, 2);
-    assert.throws(() => tree.insert([1, 2, 3, 4], [0]), (error: Error) => error instanceof InvalidArgumentError && /fills 2 pages/.test(error.message));
+    assert.throws(
+      () => tree.insert([1, 2, 3, 4], [0]),
+      (error: Error) => error instanceof InvalidArgumentError && /fills 2 pages/.test(error.message),
+    );
     assert.throws(() => new PrefixTree(new PagePool(1), 0), InvalidArgumentError);
   });
 
   it("agrees with a list of inserted prompts under any calls", () => {
     const prompt = fc.array(fc.nat(2), { maxLength: 9 });
-    fc.assert(fc.property(fc.integer({ min: 1, max: 3 }), fc.array(fc.tuple(prompt, fc.boolean()), { maxLength: 20 }), (pageSize, calls) => {
-      const { pool, tree, put } = filled(200, pageSize);
-      const inserted: number[][] = [];
-      for (const [tokens, isInsert] of calls) {
-        if (isInsert) {
-          put(tokens);
-          inserted.push(tokens);
-        } else {
-          const match = tree.match(tokens);
-          let best = 0;
-          for (const other of inserted) {
-            const limit = Math.min(Math.floor(other.length / pageSize) * pageSize, tokens.length);
-            let n = 0;
-            while (n < limit && other[n] === tokens[n]) n++;
-            best = Math.max(best, Math.floor(n / pageSize) * pageSize);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(fc.tuple(prompt, fc.boolean()), { maxLength: 20 }),
+        (pageSize, calls) => {
+          const { pool, tree, put } = filled(200, pageSize);
+          const inserted: number[][] = [];
+          for (const [tokens, isInsert] of calls) {
+            if (isInsert) {
+              put(tokens);
+              inserted.push(tokens);
+            } else {
+              const match = tree.match(tokens);
+              let best = 0;
+              for (const other of inserted) {
+                const limit = Math.min(Math.floor(other.length / pageSize) * pageSize, tokens.length);
+                let n = 0;
+                while (n < limit && other[n] === tokens[n]) n++;
+                best = Math.max(best, Math.floor(n / pageSize) * pageSize);
+              }
+              assert.equal(match.numTokens, best);
+              pool.release(match.pages);
+            }
+            assertWhole(pool, tree);
           }
-          assert.equal(match.numTokens, best);
-          pool.release(match.pages);
-        }
-        assertWhole(pool, tree);
-      }
-      tree.evict(pool.numPages);
-      assert.equal(pool.numUsed, 0);
-    }));
+          tree.evict(pool.numPages);
+          assert.equal(pool.numUsed, 0);
+        },
+      ),
+    );
   });
 });

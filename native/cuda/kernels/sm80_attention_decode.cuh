@@ -18,7 +18,7 @@ struct DecodeShared {
   float merge[decode_warps][decode_rows][decode_merge_pitch];
   float max[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
-  KvCursorHeads cursors[decode_warps];
+  KvCursorState cursors[decode_warps];
 };
 
 template <typename Traits>
@@ -82,9 +82,9 @@ class DecodeLoop {
   class Ring {
    public:
     // `offset`: of this warp's first chunk from an item's first token.
-    __device__ __forceinline__ Ring(const AttentionParams &p, KvCursorHeads &heads, u32 base, i32 item_begin, i32 item_end, i32 offset, u32 lane)
-        : cursor_(heads, item_begin, item_end, lane), base_(base), slot_(base), offset_(offset) {
-      cursor_.advance(p, offset_);
+    __device__ __forceinline__ Ring(const AttentionParams &p, KvCursorState &state, u32 base, i32 item_begin, i32 item_end, i32 offset, u32 lane)
+        : cursor_(state, item_begin, item_end), base_(base), slot_(base), offset_(offset), lane_(lane) {
+      cursor_.advance(p, offset_, lane_);
 #pragma unroll 1
       for (int i = 0; i < kSlots; i += 2) {
         refill_k(p);
@@ -102,13 +102,14 @@ class DecodeLoop {
     // The slot has been read, and held K (V): starts the next copy of K (V) into it, and moves on to the slot after it.
     __device__ __forceinline__ void refill_k(const AttentionParams &p) {
       __syncwarp();
-      cursor_.copy_k(p, slot_);
+      cursor_.receive_pages(p, lane_);
+      cursor_.copy_k(p, slot_, lane_);
       next_slot();
     }
     __device__ __forceinline__ void refill_v(const AttentionParams &p) {
       __syncwarp();
-      cursor_.copy_v(p, slot_);
-      cursor_.advance(p, offset_);
+      cursor_.copy_v(p, slot_, lane_);
+      cursor_.advance(p, offset_, lane_);
       next_slot();
     }
 
@@ -123,6 +124,7 @@ class DecodeLoop {
     u32 base_;
     u32 slot_;
     i32 offset_;
+    u32 lane_;
   };
 
   // The rows of q as A fragments, from memory: 16 rows of which few may exist.

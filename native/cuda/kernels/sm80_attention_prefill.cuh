@@ -21,8 +21,12 @@ struct PrefillShared {
   } stages[2];
   // What each warp needs once a tile or less.
   struct WarpState {
-    KvCursorHeads cursor;
+    KvCursorState cursor;
     WarpVisibility visible;
+    i32 item;  // being computed
+    i32 head;  // of the item
+    i32 item_begin;
+    i32 item_end;
   } warps[Traits::kTile.num_warps];
 };
 
@@ -30,6 +34,7 @@ template <typename Traits>
 class PrefillLoop {
   using Dtype = typename Traits::Dtype;
   using Shared = PrefillShared<Traits>;
+  using WarpState = typename Shared::WarpState;
   static constexpr int kRowTiles = Traits::kRowTiles;
   static constexpr int kTokens = Traits::kPrefillKvTile;
   static constexpr int kTokenTiles = kTokens / 8;
@@ -51,19 +56,20 @@ class PrefillLoop {
     const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
     const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
     const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
-
-    typename Shared::WarpState &warp_state = shared.warps[thread / 32];
+    WarpState &warp = shared.warps[thread / 32];
 
     // The stream starts with an item of one invisible tile, during which the first real one is copied.
-    Cursor cursor(warp_state.cursor, item_begin, item_end, thread);
-    cursor.advance(p, 0);
-    warp_state.visible = {0, 0, 0, 0};
+    Cursor cursor(warp.cursor, item_begin, item_end);
+    cursor.advance(p, 0, thread);
+    warp.visible = {0, 0, 0, 0};
+    warp.item = item_begin - 1;
+    warp.head = 0;
+    warp.item_begin = item_begin;
+    warp.item_end = item_end;
+    __syncwarp();
     u32 stage = stages;
-    i32 head = 0;
-    i32 num_heads = 0;
     i32 token = 0;
     i32 kv_end = 1;
-    i32 item = item_begin - 1;
     for (;;) {
       float out[kRowTiles][kColumnTiles][4];
       SoftmaxState<kRowTiles> state;
@@ -73,16 +79,16 @@ class PrefillLoop {
         ptx::cp_async_wait<0>();
         __syncthreads();
         const u32 next_stage = stages + (stages + kStageBytes - stage);
-        cursor.copy_k(p, next_stage);
-        cursor.copy_v(p, next_stage + kVBytesIntoStage);
+        cursor.receive_pages(p, thread);
+        cursor.copy_k(p, next_stage, thread);
+        cursor.copy_v(p, next_stage + kVBytesIntoStage, thread);
         ptx::cp_async_commit();
-        cursor.advance(p, 0);
-        const WarpVisibility visible = warp_state.visible;
-        if (visible.any(token, token + kTokens)) {
+        cursor.advance(p, 0, thread);
+        if (warp.visible.any(token, token + kTokens)) {
           float scores[kRowTiles][kTokenTiles][4];
           scores_of_tile(scores, q_pointer, q_shared, k_pointer, stage);
           if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
-          if (!visible.all(token, token + kTokens)) mask_tile(p, scores, item, row_begin, token, kv_end, lane);
+          if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, row_begin, token, kv_end, lane);
           state.update(scores, out, p.score_scale);
           add_values(out, scores, v_pointer, stage + kVBytesIntoStage);
         }
@@ -90,27 +96,38 @@ class PrefillLoop {
       }
       // This warp is done with its q: fetch the next head's while the output is stored.
       __syncwarp();
-      const i32 done_item = item;
-      const i32 done_head = head;
-      if (++head >= num_heads) {
-        head = 0;
-        if (++item < item_end) num_heads = Item(p, item).num_heads;
-      }
-      if (item < item_end) {
-        const Item work(p, item);
-        token = work.kv_begin;
-        kv_end = work.num_heads > 0 ? work.kv_end : token;
-        if (token < kv_end) copy_q(p, item, head, row_begin, q_shared, lane);
-        warp_state.visible = WarpVisibility::of<Traits::kWarpRows>(p, TileRows(p, work.tile, Traits::kPrefillRows), p.tiles + work.tile, row_begin, kv_end,
-                                                                   __ldg(&p.work[item].needs_mask) != 0, lane);
-        __syncwarp();
-      }
-      if (done_item >= item_begin) store(p, done_item, done_head, row_begin, out, state, lane);
-      if (item >= item_end) break;
+      const i32 item = warp.item;
+      const i32 head = warp.head;
+      const bool more = next_head(p, warp, row_begin, q_shared, token, kv_end, lane);
+      if (item >= warp.item_begin) store(p, item, head, row_begin, out, state, lane);
+      if (!more) break;
     }
   }
 
  private:
+  // Moves on to the next head of the item, or to the next item: starts the copy of its q, and gives its range. False: there is none.
+  static __device__ __forceinline__ bool next_head(const AttentionParams &p, WarpState &warp, i32 row_begin, u32 q_shared, i32 &token, i32 &kv_end, u32 lane) {
+    i32 item = warp.item;
+    i32 head = warp.head + 1;
+    if (item < warp.item_begin || head >= Item(p, item).num_heads) {
+      head = 0;
+      ++item;
+    }
+    if (item >= warp.item_end) return false;
+    const Item work(p, item);
+    token = work.kv_begin;
+    kv_end = work.num_heads > 0 ? work.kv_end : token;
+    if (token < kv_end) copy_q(p, item, head, row_begin, q_shared, lane);
+    const WarpVisibility visible = WarpVisibility::of<Traits::kWarpRows>(p, TileRows(p, work.tile, Traits::kPrefillRows), p.tiles + work.tile, row_begin,
+                                                                         kv_end, __ldg(&p.work[item].needs_mask) != 0, lane);
+    __syncwarp();
+    warp.visible = visible;
+    warp.item = item;
+    warp.head = head;
+    __syncwarp();
+    return true;
+  }
+
   static __device__ __forceinline__ void clear(float (&out)[kRowTiles][kColumnTiles][4]) {
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m) {

@@ -52,7 +52,7 @@ constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_v
 
 constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
 
-constexpr int prefill_state_bytes = 32;  // a warp
+constexpr int prefill_state_bytes = 192;  // a warp
 
 constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
   return prefill_rows(tile) * head_dim_qk * 2 + 2 * tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * 2 +
@@ -64,7 +64,7 @@ constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo) {
 }
 
 constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
-constexpr int decode_state_bytes = decode_warps * (decode_rows * 2 * 4 + 16);
+constexpr int decode_state_bytes = decode_warps * (decode_rows * 2 * 4 + 160);
 
 constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
   return decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo);

@@ -6,13 +6,30 @@
 
 namespace fp {
 
-// What a cursor needs once a head only. In shared memory, one for each warp: registers are scarce.
-struct KvCursorHeads {
-  i32 item;  // of the head that the cursor is in
+// Where a cursor stands. In shared memory, one for each warp, since registers are scarce: all lanes hold and write the same.
+struct KvCursorState {
+  i32 token;       // first of the tile
+  i32 kv_end;      // of the item; not above token before the first tile and after the last
+  i32 page_begin;  // of the item's page list
+  i32 head;        // KV head
+  i32 item;
   i32 item_end;
-  i32 heads_left;  // of that item, this one included
+  i32 heads_left;  // of the item, this one included
   i32 begin;       // first token of the item's range for this cursor
+  // The rows of the tile that this warp copies.
+  struct Row {
+    u32 page;
+    u32 slot;  // token of the page
+  } rows[16];
 };
+
+// Neighbouring lanes that copy a row: a line's worth, or half of one; twice that if the tile has too few rows for all threads.
+template <typename KTile, typename VTile>
+constexpr int lanes_per_row(int num_threads, int num_rows) {
+  static_assert(KTile::kWide == VTile::kWide);
+  const int lanes = KTile::kWide ? 8 : 4;
+  return num_threads / lanes > num_rows ? 2 * lanes : lanes;
+}
 
 // Walks the KV tokens of a run of work items in the order they are computed, (item, head, tile): the producer's side. A tile is
 // kTokens tokens, copied by kThreads threads, whole warps; the next tile of the same head is kStep tokens further. The cursor stands
@@ -21,94 +38,119 @@ template <int kDimQk, int kDimVo, int kThreads, int kTokens, int kStep>
 class KvCursor {
   using KTile = SharedTile<kDimQk>;
   using VTile = SharedTile<kDimVo>;
-  static_assert(KTile::kLanesPerRow == VTile::kLanesPerRow);
-  static constexpr int kLanes = KTile::kLanesPerRow;
+  static constexpr int kLanes = lanes_per_row<KTile, VTile>(kThreads, kTokens);
   static constexpr int kRowStep = kThreads / kLanes;  // between the rows that a thread copies
-  static constexpr int kRows = kTokens / kRowStep;
-  static_assert(kRows * kRowStep == kTokens && kRows >= 1);
+  static constexpr int kRows = kTokens / kRowStep;    // of a thread
+  static constexpr int kPassRows = 32 / kLanes;       // of a warp at a time
+  static_assert(kRows * kRowStep == kTokens && kRows * kPassRows <= 16);
 
  public:
-  // The run starts at `item` and ends before `item_end`; its items are of one tile class. `thread`: 0 .. kThreads - 1.
-  __device__ __forceinline__ KvCursor(KvCursorHeads &heads, i32 item, i32 item_end, u32 thread)
-      : heads_(heads), row_(thread / kLanes), column_(thread % kLanes), head_(0), token_(0), kv_end_(0), page_begin_(0) {
-    heads_ = {item - 1, item_end, 0, 0};
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) page_[r] = 0;
+  // The run starts at `item` and ends before `item_end`; its items are of one tile class.
+  __device__ __forceinline__ KvCursor(KvCursorState &state, i32 item, i32 item_end) : state_(state), page_(0) {
+    state_.token = state_.kv_end = 0;
+    state_.item = item - 1;
+    state_.item_end = item_end;
+    state_.heads_left = 0;
+    __syncwarp();
+  }
+
+  // `offset`: of this cursor's first tile from an item's first token. `thread`: 0 .. kThreads - 1.
+  __device__ __forceinline__ void advance(const AttentionParams &p, i32 offset, u32 thread) {
+    i32 token = state_.token + kStep;
+    i32 kv_end = state_.kv_end;
+    __syncwarp();
+    if (token < kv_end) {
+      state_.token = token;
+    } else {
+      next_head(p, offset);
+    }
+    __syncwarp();
+    // Each lane asks for the page of one of the warp's rows.
+    const u32 lane = thread % 32;
+    token = state_.token + static_cast<i32>(lane / kPassRows * kRowStep + thread / 32 * kPassRows + lane % kPassRows);
+    page_ = 0;
+    if (lane < kRows * kPassRows && token < state_.kv_end) {
+      const u32 page_of_list = divide(token, p.by_page);
+      state_.rows[lane].slot = token - page_of_list * p.by_page.divisor;
+      page_ = __ldg(p.kv_indices + min(state_.page_begin + page_of_list, static_cast<u32>(p.num_kv_indices - 1)));
+    }
+  }
+
+  // Must come before the tile is copied: makes the page ids known to all lanes.
+  __device__ __forceinline__ void receive_pages(const AttentionParams &p, u32 thread) {
+    const u32 lane = thread % 32;
+    if (lane < kRows * kPassRows) state_.rows[lane].page = min(page_, static_cast<u32>(p.num_pages - 1));
+    __syncwarp();
   }
 
   // Copies the tile; nothing before the first or after the last. Tokens past the range become zeros, since what pages hold there may
   // be NaN.
-  __device__ __forceinline__ void copy_k(const AttentionParams &p, u32 target) const {
-    copy<KTile>(p, target, p.k + head_ * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes);
+  __device__ __forceinline__ void copy_k(const AttentionParams &p, u32 target, u32 thread) const {
+    copy<KTile>(target, thread, p.k + state_.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes);
   }
-  __device__ __forceinline__ void copy_v(const AttentionParams &p, u32 target) const {
-    copy<VTile>(p, target, p.v + head_ * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes);
-  }
-
-  // `offset`: of this cursor's first tile from an item's first token.
-  __device__ __forceinline__ void advance(const AttentionParams &p, i32 offset) {
-    token_ += kStep;
-    if (token_ >= kv_end_) next_head(p, offset);
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const i32 token = token_ + row_ + r * kRowStep;
-      if (token < kv_end_) {
-        const u32 index = page_begin_ + divide(token, p.by_page);
-        page_[r] = __ldg(p.kv_indices + min(index, static_cast<u32>(p.num_kv_indices - 1)));
-      }
-    }
+  __device__ __forceinline__ void copy_v(const AttentionParams &p, u32 target, u32 thread) const {
+    copy<VTile>(target, thread, p.v + state_.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes);
   }
 
  private:
   // To the first tile of the next head that has one; to an empty tile if there is none.
   __device__ __forceinline__ void next_head(const AttentionParams &p, i32 offset) {
-    KvCursorHeads heads = heads_;
+    i32 head = state_.head;
+    i32 heads_left = state_.heads_left;
+    i32 item = state_.item;
+    i32 begin = state_.begin;
+    i32 kv_end = state_.kv_end;
+    i32 page_begin = state_.page_begin;
     do {
-      ++head_;
-      if (--heads.heads_left <= 0) {
-        if (heads.item < heads.item_end) ++heads.item;
-        if (heads.item == heads.item_end) {
-          token_ = kv_end_ = 0;
+      ++head;
+      if (--heads_left <= 0) {
+        if (++item >= state_.item_end) {
+          item = state_.item_end;
+          begin = kv_end = 0;
           break;
         }
-        const Item item(p, heads.item);
-        head_ = item.head_begin;
-        heads.heads_left = item.num_heads;
-        heads.begin = item.num_heads > 0 ? item.kv_begin + offset : item.kv_end;
-        kv_end_ = item.kv_end;
-        page_begin_ = __ldg(&p.tiles[item.tile].page_begin);
+        const Item next(p, item);
+        head = next.head_begin;
+        heads_left = next.num_heads;
+        begin = next.kv_begin + offset;
+        kv_end = heads_left > 0 ? next.kv_end : 0;
+        page_begin = __ldg(&p.tiles[next.tile].page_begin);
       }
-      token_ = heads.begin;
-    } while (token_ >= kv_end_);
+    } while (begin >= kv_end);
     __syncwarp();
-    heads_ = heads;
-    __syncwarp();
+    state_.token = begin;
+    state_.kv_end = kv_end;
+    state_.page_begin = page_begin;
+    state_.head = head;
+    state_.item = item;
+    state_.heads_left = heads_left;
+    state_.begin = begin;
   }
 
   template <typename Tile>
-  __device__ __forceinline__ void copy(const AttentionParams &p, u32 target, const char *base, u32 page_bytes, u32 token_bytes) const {
-    if (token_ >= kv_end_) return;
+  __device__ __forceinline__ void copy(u32 target, u32 thread, const char *base, u32 page_bytes, u32 token_bytes) const {
+    const i32 first_row = thread / kLanes;
+    const i32 column = thread % kLanes;
+    const i32 num_tokens = state_.kv_end - state_.token;
+    base += column * 16;
+    target += Tile::offset(first_row, column);
+    if (num_tokens <= 0) return;
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const i32 row = row_ + r * kRowStep;
-      const i32 token = token_ + row;
-      const u32 slot = token - divide(token, p.by_page) * p.by_page.divisor;
-      const u32 page = min(static_cast<u32>(page_[r]), static_cast<u32>(p.num_pages - 1));
-      const char *source = base + (static_cast<u64>(page) * page_bytes + static_cast<u64>(slot) * token_bytes + column_ * 16);
-      const u32 to = target + Tile::offset(row, column_);
+      const KvCursorState::Row row = state_.rows[r * kPassRows + thread % 32 / kLanes];
+      const char *source = base + static_cast<u64>(row.page) * page_bytes + static_cast<u64>(row.slot) * token_bytes;
+      // Where rows are 4 apart, every second one has another swizzle.
+      const u32 to = kRowStep % 8 == 0 ? target + r * kRowStep * Tile::kPitch
+                                       : target + (Tile::offset(first_row + r * kRowStep, column) - Tile::offset(first_row, column));
 #pragma unroll
-      for (int c = 0; c < Tile::kColumnSteps; ++c) ptx::cp_async_16_or_zero(to + c * kLanes * 16, source + c * kLanes * 16, token < kv_end_);
+      for (int c = 0; c < Tile::kChunks / kLanes; ++c) {
+        ptx::cp_async_16_or_zero(to + c * kLanes * 16, source + c * kLanes * 16, first_row + r * kRowStep < num_tokens);
+      }
     }
   }
 
-  KvCursorHeads &heads_;
-  i32 row_;
-  i32 column_;
-  i32 head_;
-  i32 token_;
-  i32 kv_end_;  // equal to token_ before the first tile and after the last
-  i32 page_begin_;
-  i32 page_[kRows];
+  KvCursorState &state_;
+  u32 page_;  // of the lane's row
 };
 
 }  // namespace fp

@@ -1,0 +1,389 @@
+/**
+ * Attention over a batch: decode, prefill, append, shared prefixes and any mix, by one class.
+ *
+ * Create once, plan once per step, run once per layer.
+ *
+ * @module
+ */
+import { DisposedError, InvalidArgumentError } from "../errors.ts";
+import type { Device } from "../device/device.ts";
+import { DTYPE_CODE } from "../device/dtype.ts";
+import type { Tensor } from "../device/tensor.ts";
+import { AttentionArgs, AttentionLimits } from "../ffi/structs.gen.ts";
+import type { KvLevel } from "../formats/levels.ts";
+import type { PageTable } from "../formats/page_table.ts";
+import { checkIndptr } from "../formats/ragged.ts";
+import type { KvLayout } from "../kv_cache/layout.ts";
+import type { KvLayer, PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
+import { PlanBuffer } from "../plan_buffers/upload.ts";
+import { CPU_COSTS, GPU_COSTS } from "../planner/cost.ts";
+import type { Plan } from "../planner/plan.ts";
+import { createPlanner, type Planner } from "../planner/planner.ts";
+import type { CustomMask } from "./custom_mask.ts";
+import { type BatchAttentionOptions, type CheckedOptions, checkOptions } from "./options.ts";
+
+/** One batch. Give `pages`, or `levels`. */
+export interface PlanOptions {
+  /** First query token of each request: [numRequests + 1], from 0 to the number of query tokens. Queries are the last tokens of their request. */
+  qoIndptr: ArrayLike<number>;
+  /** One row of pages a request: `cache.pageTable(sequences)`, or your own arrays. */
+  pages?: PageTable;
+  /** Composable formats: a request's KV is its rows of all levels, one after another. */
+  levels?: readonly KvLevel[];
+  /** Bits that hide keys beside `causal` and the windows; see `packCustomMask`. */
+  customMask?: CustomMask;
+}
+
+/** Pages of K and V that no `PagedKvCache` manages. */
+export interface ForeignKv {
+  /** NHD: [numPages, pageSize, numKvHeads, headDim]; HND: [numPages, numKvHeads, pageSize, headDim]. Any strides, the innermost 1. */
+  k: Tensor;
+  /** The same with `headDimVo`. */
+  v: Tensor;
+  /** `"NHD"` by default. */
+  kvLayout?: KvLayout;
+}
+
+/** Arguments of `BatchAttention.run`. */
+export interface RunOptions {
+  /** [numTokens, numQoHeads, headDim]; strides as they are, the innermost 1. */
+  q: Tensor;
+  /** The cache that the planned page table is of, or foreign pages. */
+  cache: PagedKvCache | ForeignKv;
+  /** Layer of a `PagedKvCache`; 0 by default. */
+  layer?: number;
+  /** [numTokens, numQoHeads, headDimVo]. A new tensor by default. */
+  out?: Tensor;
+  /** f32 [numTokens, numQoHeads]: receives the log-sum-exp of each row's scores, natural logarithm. */
+  lse?: Tensor;
+}
+
+/** Batched attention over a paged KV cache. */
+export class BatchAttention implements Disposable {
+  readonly device: Device;
+  readonly #options: CheckedOptions;
+  readonly #planner: Planner;
+  readonly #buffer: PlanBuffer;
+  readonly #args = new AttentionArgs();
+  #plan: Plan | undefined;
+  #mask: Tensor | undefined;
+  #maxPage = -1;
+  #disposed = false;
+
+  /** @throws {InvalidArgumentError | NotSupportedError} naming the option, its value and what is supported. */
+  constructor(device: Device, options: BatchAttentionOptions) {
+    device.assertOpen("create attention");
+    this.device = device;
+    this.#options = checkOptions(device, options);
+    const {
+      numQoHeads,
+      numKvHeads,
+      groupSize,
+      headDimQk,
+      headDimVo,
+      dtype,
+      causal,
+      windowLeft,
+      windowRight,
+      smScale,
+      logitsSoftCap,
+    } = this.#options;
+    const { native } = device;
+    const limits = new AttentionLimits();
+    native.check(
+      native.fp_attention_get_limits(device.handle, DTYPE_CODE[dtype], headDimQk, headDimVo, groupSize, limits.bytes),
+      "create attention",
+    );
+    const { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile } = limits;
+    this.#planner = createPlanner({
+      numQoHeads,
+      numKvHeads,
+      headDimVo,
+      causal,
+      windowLeft,
+      windowRight,
+      limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile },
+      costs: device.kind === "cpu" ? CPU_COSTS : GPU_COSTS,
+      capacity: options.capacity,
+    });
+    this.#buffer = new PlanBuffer(device);
+    const args = this.#args;
+    args.dtype = DTYPE_CODE[dtype];
+    args.numQoHeads = numQoHeads;
+    args.numKvHeads = numKvHeads;
+    args.headDimQk = headDimQk;
+    args.headDimVo = headDimVo;
+    args.causal = causal ? 1 : 0;
+    args.windowLeft = windowLeft;
+    args.windowRight = windowRight;
+    args.smScale = smScale;
+    args.logitsSoftCap = logitsSoftCap;
+  }
+
+  /** The present plan: what `explainPlan` explains. Overwritten by the next `plan`. */
+  get currentPlan(): Plan | undefined {
+    return this.#plan;
+  }
+
+  /** Bytes of device memory for plan and workspace, as of the present plan. */
+  get workspaceBytes(): number {
+    return this.#buffer.planBytes + this.#buffer.workspaceBytes;
+  }
+
+  /**
+   * Plans a batch and enqueues the plan's upload. Every `run` until the next `plan` computes this batch.
+   *
+   * @throws {InvalidArgumentError} for a batch that contradicts itself, {CapacityError} for one beyond the capacity; the last plan stays then.
+   */
+  plan({ qoIndptr, pages, levels, customMask }: PlanOptions): Plan {
+    this.#assertOpen("plan");
+    const indptr = checkIndptr("qoIndptr", qoIndptr);
+    const maxPage = maxPageOf(pages, levels);
+    if (customMask !== undefined) checkMask(customMask, indptr.length - 1);
+    const plan = this.#planner.plan({ qoIndptr: indptr, pages, levels, maskIndptr: customMask?.indptr });
+    // From here on the planner's words are new: until the upload is enqueued, there is no plan to run.
+    this.#plan = undefined;
+    const { stream } = this.#options;
+    this.#buffer.upload(plan, stream);
+    if (customMask !== undefined && customMask.bits.length > 0) {
+      const { bits } = customMask;
+      if (this.#mask === undefined || this.#mask.numElements < bits.length) {
+        const grown = this.device.tensor([bits.length], "u8");
+        this.#mask?.dispose();
+        this.#mask = grown;
+      }
+      this.#mask.slice(0, bits.length).write(bits, stream);
+    }
+    this.#writePlanArgs(plan, customMask);
+    this.#maxPage = maxPage;
+    this.#plan = plan;
+    return plan;
+  }
+
+  /**
+   * Enqueues the planned batch over one layer's pages. Returns `out`.
+   *
+   * @throws {InvalidArgumentError} if nothing is planned, or a tensor does not fit the plan.
+   */
+  run({ q, cache, layer = 0, out, lse }: RunOptions): Tensor {
+    this.#assertOpen("run attention");
+    const plan = this.#plan;
+    if (plan === undefined) {
+      throw new InvalidArgumentError("Cannot run attention: nothing is planned. Call plan() first.");
+    }
+    const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
+    const { numTokens } = plan;
+    this.#expect("q", q, numTokens, headDimQk);
+    const result = out ?? this.device.tensor([numTokens, numQoHeads, headDimVo], dtype);
+    this.#expect("out", result, numTokens, headDimVo);
+    if (lse !== undefined) this.#expectLse(lse, numTokens);
+    const args = this.#args;
+    if ("pool" in cache) this.#useCache(cache, layer, plan);
+    else this.#useForeign(cache, plan);
+    if (this.#maxPage >= args.numPages) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: the plan uses page ${this.#maxPage}, and the cache has ${args.numPages} pages. Plan with this cache's page table.`,
+      );
+    }
+    if (numTokens === 0) return result;
+    args.q = q.address;
+    args.qTokenStride = q.strides[0];
+    args.qHeadStride = q.strides[1];
+    args.out = result.address;
+    args.outTokenStride = result.strides[0];
+    args.outHeadStride = result.strides[1];
+    args.lse = lse?.address ?? 0;
+    const { native } = this.device;
+    native.check(native.fp_attention_run(stream.handle, args.bytes), "run attention");
+    return result;
+  }
+
+  #writePlanArgs(plan: Plan, customMask: CustomMask | undefined): void {
+    const { layout } = plan;
+    const args = this.#args;
+    args.numTokens = plan.numTokens;
+    args.pageSize = plan.pageSize;
+    args.numCtas = layout.numCtas;
+    args.maxTiles = layout.maxTiles;
+    args.maxWorkItems = layout.maxWorkItems;
+    // Without a graph the present counts are exact, so that a plan without merges needs no merge launch.
+    args.maxMerges = plan.hasFixedCapacity ? layout.maxMerges : plan.numMerges;
+    args.maxPartials = layout.maxPartials;
+    args.maxRowEntries = layout.maxRowEntries;
+    args.maxPartialRows = plan.maxPartialRows;
+    args.tilesOffset = layout.tilesOffset;
+    args.workOffset = layout.workOffset;
+    args.ctaBeginOffset = layout.ctaBeginOffset;
+    args.mergesOffset = layout.mergesOffset;
+    args.partialsOffset = layout.partialsOffset;
+    args.rowsOffset = layout.rowsOffset;
+    args.tileClasses = plan.tileClasses;
+    args.plan = this.#buffer.planAddress;
+    args.planBytes = this.#buffer.planBytes;
+    args.kvIndices = this.#buffer.kvIndicesAddress;
+    args.numKvIndices = plan.hasFixedCapacity ? layout.maxKvIndices : plan.numKvIndices;
+    args.workspace = plan.workspaceBytes > 0 ? this.#buffer.workspaceAddress : 0;
+    args.workspaceBytes = plan.workspaceBytes > 0 ? this.#buffer.workspaceBytes : 0;
+    const maskBytes = customMask?.bits.length ?? 0;
+    args.customMask = maskBytes > 0 ? this.#mask!.address : 0;
+    args.customMaskBytes = maskBytes;
+  }
+
+  #useCache(cache: PagedKvCache, layer: number, plan: Plan): void {
+    const { numKvHeads, headDimQk, headDimVo, dtype } = this.#options;
+    if (cache.device !== this.device) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: the cache lies on ${cache.device.name}, the attention on ${this.device.name}.`,
+      );
+    }
+    if (
+      cache.numKvHeads !== numKvHeads || cache.headDim !== headDimQk || cache.headDimVo !== headDimVo ||
+      cache.dtype !== dtype
+    ) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: the cache has ${cache.numKvHeads} KV heads of ${cache.headDim} and ${cache.headDimVo} in ${cache.dtype}, ` +
+          `the attention ${numKvHeads} of ${headDimQk} and ${headDimVo} in ${dtype}.`,
+      );
+    }
+    if (cache.pageSize !== plan.pageSize) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: the plan is for pages of ${plan.pageSize} tokens, the cache's have ${cache.pageSize}. Plan with this cache's page table.`,
+      );
+    }
+    const { k, v, kStrides, vStrides }: KvLayer = cache.layer(layer);
+    const args = this.#args;
+    args.numPages = cache.numPages;
+    args.k = k.address;
+    args.kPageStride = kStrides.page;
+    args.kTokenStride = kStrides.token;
+    args.kHeadStride = kStrides.head;
+    args.v = v.address;
+    args.vPageStride = vStrides.page;
+    args.vTokenStride = vStrides.token;
+    args.vHeadStride = vStrides.head;
+  }
+
+  #useForeign({ k, v, kvLayout = "NHD" }: ForeignKv, { pageSize }: Plan): void {
+    const { numKvHeads, headDimQk, headDimVo, dtype } = this.#options;
+    const [tokenAxis, headAxis] = kvLayout === "NHD" ? [1, 2] : [2, 1];
+    for (const [name, tensor, dim] of [["k", k, headDimQk], ["v", v, headDimVo]] as const) {
+      const want = kvLayout === "NHD"
+        ? [k.shape[0], pageSize, numKvHeads, dim]
+        : [k.shape[0], numKvHeads, pageSize, dim];
+      if (
+        tensor.device !== this.device || tensor.dtype !== dtype || tensor.shape.length !== 4 || want.some((n, i) =>
+          tensor.shape[i] !== n
+        ) || tensor.strides[3] !== 1
+      ) {
+        throw new InvalidArgumentError(
+          `Cannot run attention: ${name} is ${tensor.dtype} [${tensor.shape}] with strides [${tensor.strides}]${
+            tensor.device === this.device ? "" : " on another device"
+          }. ` +
+            `Expected ${dtype} [${want}] (${kvLayout}) with innermost stride 1.`,
+        );
+      }
+    }
+    const args = this.#args;
+    args.numPages = k.shape[0];
+    args.k = k.address;
+    args.kPageStride = k.strides[0];
+    args.kTokenStride = k.strides[tokenAxis];
+    args.kHeadStride = k.strides[headAxis];
+    args.v = v.address;
+    args.vPageStride = v.strides[0];
+    args.vTokenStride = v.strides[tokenAxis];
+    args.vHeadStride = v.strides[headAxis];
+  }
+
+  #expect(name: string, tensor: Tensor, numTokens: number, dim: number): void {
+    const { numQoHeads, dtype } = this.#options;
+    const { shape } = tensor;
+    if (tensor.device !== this.device) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: ${name} lies on ${tensor.device.name}, the attention on ${this.device.name}.`,
+      );
+    }
+    if (tensor.dtype !== dtype) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: ${name} has dtype ${tensor.dtype}, the attention ${dtype}.`,
+      );
+    }
+    if (shape.length !== 3 || shape[0] !== numTokens || shape[1] !== numQoHeads || shape[2] !== dim) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: ${name} has shape [${shape}]. The plan is for [numTokens, numQoHeads, headDim] = [${[
+          numTokens,
+          numQoHeads,
+          dim,
+        ]}].`,
+      );
+    }
+    if (tensor.strides[2] !== 1) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: ${name} has innermost stride ${tensor.strides[2]}. It must be 1.`,
+      );
+    }
+  }
+
+  #expectLse(lse: Tensor, numTokens: number): void {
+    const { numQoHeads } = this.#options;
+    if (
+      lse.device !== this.device || lse.dtype !== "f32" || lse.shape.length !== 2 || lse.shape[0] !== numTokens ||
+      lse.shape[1] !== numQoHeads || !lse.isContiguous
+    ) {
+      throw new InvalidArgumentError(
+        `Cannot run attention: lse is ${lse.dtype} [${lse.shape}]. Expected contiguous f32 [${[
+          numTokens,
+          numQoHeads,
+        ]}] on the attention's device.`,
+      );
+    }
+  }
+
+  #assertOpen(action: string): void {
+    if (this.#disposed) throw new DisposedError(`Cannot ${action}: the attention was disposed.`);
+    this.device.assertOpen(action);
+  }
+
+  /** Gives the plan's memory back once work under way is done. A second call does nothing. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#buffer.dispose();
+    this.#mask?.dispose();
+  }
+
+  /** Same as `dispose`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** The largest page id in use. @throws {InvalidArgumentError} for a negative one. */
+function maxPageOf(pages: PageTable | undefined, levels: readonly KvLevel[] | undefined): number {
+  let max = -1;
+  for (
+    const table of levels === undefined ? (pages === undefined ? [] : [pages]) : levels.map((level) => level.pages)
+  ) {
+    const { indices, indptr } = table;
+    const count = Math.min(indptr[indptr.length - 1], indices.length);
+    let min = 0;
+    for (let i = 0; i < count; i++) {
+      const page = indices[i];
+      if (page > max) max = page;
+      if (page < min) min = page;
+    }
+    if (min < 0) throw new InvalidArgumentError(`Cannot plan: the page table lists page ${min}. Page ids are >= 0.`);
+  }
+  return max;
+}
+
+function checkMask({ bits, indptr }: CustomMask, numRequests: number): void {
+  if (indptr.length !== numRequests + 1 || indptr[0] !== 0 || indptr[numRequests] > bits.length) {
+    throw new InvalidArgumentError(
+      `Cannot plan: the custom mask's indptr has ${indptr.length} entries from ${indptr[0]} to ${
+        indptr[indptr.length - 1]
+      } for ${bits.length} bytes. ` +
+        `It needs ${numRequests + 1} entries from 0 to at most the number of bytes.`,
+    );
+  }
+}
