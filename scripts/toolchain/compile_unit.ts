@@ -18,11 +18,10 @@ const options = [
 try {
   const { cubin, ptx, log } = compile(library, unit, Deno.readTextFileSync(`${root}/${unit}`), options);
   Deno.writeFileSync(`${output}.cubin`, cubin);
-  // The header names the compiler's own PTX version; nothing here needs more than 8.0, which drivers from 525 on read.
-  Deno.writeTextFileSync(
-    `${output}.ptx`,
-    new TextDecoder().decode(ptx).replace(/^\.version \d+\.\d+$/m, ".version 8.0"),
-  );
+  // The header names the compiler's own PTX version; nothing here needs more than 8.0, which drivers from 525 on read, but for hints
+  // about partly used loads, which are left out.
+  const text = new TextDecoder().decode(ptx).replace(/\0+$/, "").replace(/^\.version \d+\.\d+$/m, ".version 8.0");
+  Deno.writeTextFileSync(`${output}.ptx`, text.replace(/^\t\.pragma "used_bytes_mask \d+";\n/gm, ""));
   Deno.writeTextFileSync(`${output}.log`, log);
 } catch (error) {
   console.error((error as Error).message);

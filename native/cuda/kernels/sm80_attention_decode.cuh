@@ -15,6 +15,7 @@ namespace fp {
 template <typename Traits>
 struct DecodeShared {
   u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
+  u8 q[decode_query_bytes(Traits::kDimQk)];  // of all warps, if registers can't hold it
   float merge[decode_warps][decode_rows][decode_merge_pitch];
   float max[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
@@ -29,7 +30,9 @@ class DecodeLoop {
   static constexpr int kColumnTiles = Traits::kDimVo / 8;
   static constexpr int kQkSteps = Traits::kDimQk / 16;
   static constexpr int kSlots = Traits::kDecodeSlots;
+  static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk);
   static constexpr u32 kMergeBarrier = 1;
+  static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
   using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, 32, decode_chunk, decode_kv_tile>;
   static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
@@ -51,8 +54,7 @@ class DecodeLoop {
       const bool needs_mask = __ldg(&p.work[item].needs_mask) != 0;
       const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
       for (i32 head = 0; head < work.num_heads; ++head) {
-        u32 q[kQkSteps][4];
-        load_q(p, q, rows, work.head_begin + head, lane);
+        const Queries q(p, shared, rows, work.head_begin + head, warp, lane);
         float out[1][kColumnTiles][4];
         SoftmaxState<1> state;
         state.clear();
@@ -62,7 +64,7 @@ class DecodeLoop {
         for (i32 token = work.kv_begin + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
           float scores[1][kTokenTiles][4];
           ring.wait();
-          scores_of_chunk(scores[0], q, k_pointer, ring.slot());
+          scores_of_chunk(scores[0], q, k_pointer, ring.slot(), lane);
           ring.refill_k(p);
           if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
           if (!visible.all(token, token + decode_chunk)) mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, work.kv_end, needs_mask, lane);
@@ -127,26 +129,66 @@ class DecodeLoop {
     u32 lane_;
   };
 
-  // The rows of q as A fragments, from memory: 16 rows of which few may exist.
-  static __device__ __forceinline__ void load_q(const AttentionParams &p, u32 (&q)[kQkSteps][4], const TileRows &rows, i32 kv_head, u32 lane) {
-    const i32 num_rows = rows.num_rows(p);
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const i32 row = static_cast<i32>(lane / 4) + 8 * half;
-      const i32 token_of_tile = divide(row, p.by_group);
-      const i32 token = row < num_rows ? rows.token(p, token_of_tile) : -1;
-      const i32 head = kv_head * p.group + row - token_of_tile * p.group;
-      const u32 *from = reinterpret_cast<const u32 *>(p.q + (token >= 0 ? token * p.q_token_bytes + head * p.q_head_bytes : 0)) + lane % 4;
-#pragma unroll
-      for (int step = 0; step < kQkSteps; ++step) {
-        q[step][half] = token >= 0 ? __ldg(from + step * 8) : 0;
-        q[step][half + 2] = token >= 0 ? __ldg(from + step * 8 + 4) : 0;
+  // The rows of q as A fragments: 16 rows of which few may exist.
+  class Queries {
+   public:
+    __device__ __forceinline__ Queries(const AttentionParams &p, Shared &shared, const TileRows &rows, i32 kv_head, i32 warp, u32 lane) {
+      if constexpr (kQueryInShared) {
+        pointer_ = FragmentPointer<Traits::kDimQk>::rows_first(lane).on(ptx::shared_address(&shared.q));
+        store(p, shared, rows, kv_head, warp * 32 + static_cast<i32>(lane));
+      } else {
+        load(p, rows, kv_head, lane);
       }
     }
-  }
 
-  static __device__ __forceinline__ void scores_of_chunk(float (&scores)[kTokenTiles][4], const u32 (&q)[kQkSteps][4],
-                                                         const FragmentPointer<Traits::kDimQk> &k_pointer, u32 slot) {
+    __device__ __forceinline__ void fragment(u32 (&a)[4], int step, u32 lane) const {
+      if constexpr (kQueryInShared) {
+        ptx::ldmatrix_x4(a, FragmentPointer<Traits::kDimQk>::rows_first(lane).at(pointer_, step, 0));
+      } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) a[i] = fragments_[step][i];
+      }
+    }
+
+   private:
+    static __device__ __forceinline__ const char *row_of(const AttentionParams &p, const TileRows &rows, i32 kv_head, i32 row) {
+      const i32 token_of_tile = divide(row, p.by_group);
+      const i32 token = row < rows.num_rows(p) ? rows.token(p, token_of_tile) : -1;
+      const i32 head = kv_head * p.group + row - token_of_tile * p.group;
+      return token >= 0 ? p.q + (token * p.q_token_bytes + head * p.q_head_bytes) : nullptr;
+    }
+
+    __device__ __forceinline__ void load(const AttentionParams &p, const TileRows &rows, i32 kv_head, u32 lane) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
+        const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4;
+#pragma unroll
+        for (int step = 0; step < kQkSteps; ++step) {
+          fragments_[step][half] = row != nullptr ? __ldg(from + step * 8) : 0;
+          fragments_[step][half + 2] = row != nullptr ? __ldg(from + step * 8 + 4) : 0;
+        }
+      }
+    }
+
+    // Everyone has read the last head's rows: the barriers of its merge are past.
+    static __device__ __forceinline__ void store(const AttentionParams &p, Shared &shared, const TileRows &rows, i32 kv_head, i32 thread) {
+      using Tile = SharedTile<Traits::kDimQk>;
+      for (i32 chunk = thread; chunk < decode_rows * Tile::kChunks; chunk += kMergeThreads) {
+        const i32 row = chunk / Tile::kChunks;
+        const i32 column = chunk % Tile::kChunks;
+        const char *from = row_of(p, rows, kv_head, row);
+        *reinterpret_cast<uint4 *>(shared.q + Tile::offset(row, column)) = from != nullptr ? __ldg(reinterpret_cast<const uint4 *>(from) + column) : make_uint4(0, 0, 0, 0);
+      }
+      ptx::named_barrier<kMergeThreads>(kQueryBarrier);
+    }
+
+    u32 fragments_[kQueryInShared ? 1 : kQkSteps][4];
+    u32 pointer_;
+  };
+
+  static __device__ __forceinline__ void scores_of_chunk(float (&scores)[kTokenTiles][4], const Queries &q,
+                                                         const FragmentPointer<Traits::kDimQk> &k_pointer, u32 slot, u32 lane) {
     // Even and odd steps apart: half the length of the chain of dependent mma.
     float odd[kTokenTiles][4];
 #pragma unroll
@@ -157,10 +199,11 @@ class DecodeLoop {
     const u32 based = k_pointer.on(slot);
 #pragma unroll
     for (int step = 0; step < kQkSteps; ++step) {
-      u32 b[4];
+      u32 a[4], b[4];
+      q.fragment(a, step, lane);
       ptx::ldmatrix_x4(b, k_pointer.at(based, step, 0));
-      ptx::mma(step % 2 ? odd[0] : scores[0], q[step], b[0], b[1], Dtype{});
-      ptx::mma(step % 2 ? odd[1] : scores[1], q[step], b[2], b[3], Dtype{});
+      ptx::mma(step % 2 ? odd[0] : scores[0], a, b[0], b[1], Dtype{});
+      ptx::mma(step % 2 ? odd[1] : scores[1], a, b[2], b[3], Dtype{});
     }
 #pragma unroll
     for (int n = 0; n < kTokenTiles; ++n) {

@@ -27,6 +27,8 @@ struct PrefillShared {
     i32 head;  // of the item
     i32 item_begin;
     i32 item_end;
+    // Each thread's maxima and sums between tiles: the loop has no registers to spare for them.
+    SoftmaxState<Traits::kRowTiles> softmax[32];
   } warps[Traits::kTile.num_warps];
 };
 
@@ -72,9 +74,8 @@ class PrefillLoop {
     i32 kv_end = 1;
     for (;;) {
       float out[kRowTiles][kColumnTiles][4];
-      SoftmaxState<kRowTiles> state;
       clear(out);
-      state.clear();
+      warp.softmax[lane].clear();
       for (; token < kv_end; token += kTokens) {
         ptx::cp_async_wait<0>();
         __syncthreads();
@@ -89,7 +90,9 @@ class PrefillLoop {
           scores_of_tile(scores, q_pointer, q_shared, k_pointer, stage);
           if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
           if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, row_begin, token, kv_end, lane);
+          SoftmaxState<kRowTiles> state = warp.softmax[lane];
           state.update(scores, out, p.score_scale);
+          warp.softmax[lane] = state;
           add_values(out, scores, v_pointer, stage + kVBytesIntoStage);
         }
         stage = next_stage;
@@ -99,6 +102,7 @@ class PrefillLoop {
       const i32 item = warp.item;
       const i32 head = warp.head;
       const bool more = next_head(p, warp, row_begin, q_shared, token, kv_end, lane);
+      SoftmaxState<kRowTiles> state = warp.softmax[lane];
       if (item >= warp.item_begin) store(p, item, head, row_begin, out, state, lane);
       if (!more) break;
     }

@@ -39,6 +39,8 @@ int num_sms(CudaDevice &device);
 int max_shared_bytes(CudaDevice &device);
 // What kernels to choose for: 90 for sm_90a (and only that GPU), else of the GPU. FLASHPAGE_CUDA_ARCH=80 lowers it, for tests.
 int compute_capability(CudaDevice &device);
+// What the loaded images were compiled for, 90 (sm_90a) or 80: kernels of one source choose their tiles by it.
+int image_arch(CudaDevice &device);
 // CTAs of that shape that fit on one SM.
 int occupancy(CudaDevice &device, const Kernel &kernel, int threads, int dynamic_shared_bytes);
 

@@ -187,6 +187,7 @@ void CudaDevice::attention_limits(int dtype, int head_dim_qk, int head_dim_vo, i
 int num_sms(CudaDevice &device) { return device.num_sms(); }
 int max_shared_bytes(CudaDevice &device) { return device.max_shared_bytes(); }
 int compute_capability(CudaDevice &device) { return device.kernel_capability(); }
+int image_arch(CudaDevice &device) { return device.image_arch(); }
 
 }  // namespace fp::cuda
 

@@ -34,6 +34,7 @@ class CudaDevice : public Device {
   int num_sms() const { return num_sms_; }
   int max_shared_bytes() const { return max_shared_bytes_; }
   int kernel_capability() const { return kernel_capability_; }
+  int image_arch() const { return modules_->image_arch(); }
   Modules &modules() { return *modules_; }
   Staging &staging() { return *staging_; }
   LinearLibrary &linear_library() { return *linear_library_; }

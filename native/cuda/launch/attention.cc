@@ -1,0 +1,159 @@
+// attention.cc: attention over a work list, and merging. See kernels/sm80_attention.cuh and kernels/merge.cuh.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+#include "../parts/attention_params.h"
+#include "../parts/attention_tiles.cuh"
+#include "cuda.h"
+
+namespace fp::cuda {
+namespace {
+
+// The kernels read the plan by structs of their own, since NVRTC has no <stdint.h>: they must be the header's.
+static_assert(sizeof(PlanHeader) == sizeof(fp_plan_header) && offsetof(PlanHeader, num_merges) == offsetof(fp_plan_header, num_merges));
+static_assert(sizeof(RowTile) == sizeof(fp_row_tile) && offsetof(RowTile, mask_row_begin) == offsetof(fp_row_tile, mask_row_begin));
+static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, needs_mask) == offsetof(fp_work_item, needs_mask));
+static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, num_partials) == offsetof(fp_merge_item, num_partials));
+static_assert(sizeof(RowEntry) == sizeof(fp_row_entry) && offsetof(RowEntry, qo_pos) == offsetof(fp_row_entry, qo_pos));
+static_assert(int{kDecodeTile} == FP_TILE_DECODE && int{kPrefillTile} == FP_TILE_PREFILL);
+
+constexpr double log2e = 1.4426950408889634074;
+constexpr int merge_rows = 4;           // rows a CTA merges at a time: merge_warps of kernels/merge.cuh
+constexpr int merge_row_groups = 8;     // CTAs that share a merge item of a prefill tile's many rows
+constexpr unsigned merge_threads = merge_rows * 32;
+
+struct Variant {
+  AttentionTile tile;
+  Kernel *kernel;
+  unsigned threads;
+  int shared_bytes;
+};
+
+Variant find_variant(CudaDevice &device, int dtype, int head_dim_qk, int head_dim_vo) {
+  if (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128)) {
+    fail(FP_NOT_SUPPORTED, "head_dim_qk is %d and head_dim_vo %d. On CUDA they must be equal, or 192 and 128.", head_dim_qk, head_dim_vo);
+  }
+  char module[48];
+  if (head_dim_vo == head_dim_qk) {
+    snprintf(module, sizeof module, "sm80_attention_d%d", head_dim_qk);
+  } else {
+    snprintf(module, sizeof module, "sm80_attention_d%d_v%d", head_dim_qk, head_dim_vo);
+  }
+  Variant variant;
+  variant.tile = attention_tile(image_arch(device), head_dim_qk, head_dim_vo);
+  variant.threads = static_cast<unsigned>(variant.tile.num_warps) * 32;
+  variant.shared_bytes = attention_shared_bytes(variant.tile, head_dim_qk, head_dim_vo);
+  if (variant.shared_bytes > max_shared_bytes(device)) {
+    fail(FP_NOT_SUPPORTED, "head dim %d needs %d bytes of shared memory a CTA, and this GPU has %d.", head_dim_qk, variant.shared_bytes, max_shared_bytes(device));
+  }
+  variant.kernel = &find_kernel(device, module, dtype == FP_BF16 ? "attention_bf16" : "attention_f16", variant.shared_bytes);
+  return variant;
+}
+
+unsigned byte_stride(double elements, const char *name) {
+  const double bytes = elements * 2;
+  if (bytes > UINT32_MAX) fail(FP_NOT_SUPPORTED, "%s is %.0f elements. On CUDA, pages and tokens may be 2^32 bytes apart at most.", name, elements);
+  return static_cast<unsigned>(bytes);
+}
+
+int window(int tokens) { return tokens < 0 || tokens > unlimited_window ? unlimited_window : tokens; }
+
+AttentionParams params_of(const fp_attention_args &args) {
+  const int *plan = at<const int>(args.plan);
+  const int group = args.num_qo_heads / args.num_kv_heads;
+  AttentionParams p{};
+  p.header = reinterpret_cast<const PlanHeader *>(plan);
+  p.tiles = reinterpret_cast<const RowTile *>(plan + args.tiles_offset);
+  p.work = reinterpret_cast<const WorkItem *>(plan + args.work_offset);
+  p.cta_begin = plan + args.cta_begin_offset;
+  p.merges = reinterpret_cast<const MergeItem *>(plan + args.merges_offset);
+  p.partials = plan + args.partials_offset;
+  p.rows = reinterpret_cast<const RowEntry *>(plan + args.rows_offset);
+  p.num_ctas = args.num_ctas;
+  p.max_tiles = args.max_tiles;
+  p.max_work_items = args.max_work_items;
+  p.max_merges = args.max_merges;
+  p.max_partials = args.max_partials;
+  p.max_row_entries = args.max_row_entries;
+  p.max_partial_rows = args.max_partial_rows;
+  p.num_tokens = args.num_tokens;
+  p.num_qo_heads = args.num_qo_heads;
+  p.num_kv_heads = args.num_kv_heads;
+  p.group = group;
+  p.by_group = make_divisor(static_cast<unsigned>(group));
+  p.num_pages = args.num_pages;
+  p.by_page = make_divisor(static_cast<unsigned>(args.page_size));
+  p.num_kv_indices = args.num_kv_indices;
+  p.kv_indices = at<const int>(args.kv_indices);
+  p.q = at<const char>(args.q);
+  p.k = at<const char>(args.k);
+  p.v = at<const char>(args.v);
+  p.out = at<char>(args.out);
+  p.lse = at<float>(args.lse);
+  p.partial_out = at<float>(args.workspace);
+  p.partial_lse = p.partial_out + static_cast<size_t>(args.max_partial_rows) * args.head_dim_vo;
+  p.q_token_bytes = static_cast<long long>(args.q_token_stride) * 2;
+  p.q_head_bytes = static_cast<long long>(args.q_head_stride) * 2;
+  p.out_token_bytes = static_cast<long long>(args.out_token_stride) * 2;
+  p.out_head_bytes = static_cast<long long>(args.out_head_stride) * 2;
+  p.k_head_bytes = static_cast<long long>(args.k_head_stride) * 2;
+  p.v_head_bytes = static_cast<long long>(args.v_head_stride) * 2;
+  p.k_page_bytes = byte_stride(args.k_page_stride, "k_page_stride");
+  p.k_token_bytes = byte_stride(args.k_token_stride, "k_token_stride");
+  p.v_page_bytes = byte_stride(args.v_page_stride, "v_page_stride");
+  p.v_token_bytes = byte_stride(args.v_token_stride, "v_token_stride");
+  p.mask = at<const unsigned char>(args.custom_mask);
+  p.mask_bytes = static_cast<long long>(args.custom_mask_bytes);
+  p.window_left = window(args.window_left);
+  p.window_right = args.causal ? 0 : window(args.window_right);
+  const double cap = args.logits_soft_cap;
+  p.score_scale = static_cast<float>((cap > 0 ? cap : args.sm_scale) * log2e);
+  p.cap_scale = cap > 0 ? static_cast<float>(args.sm_scale / cap) : 0.0f;
+  return p;
+}
+
+}  // namespace
+
+void attention_limits(CudaDevice &device, int dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
+  const Variant variant = find_variant(device, dtype, head_dim_qk, head_dim_vo);
+  const int fitting = occupancy(device, *variant.kernel, static_cast<int>(variant.threads), variant.shared_bytes);
+  if (fitting < 1) fail(FP_NOT_SUPPORTED, "head dim %d does not fit on an SM of this GPU (%d bytes of shared memory).", head_dim_qk, variant.shared_bytes);
+  limits.num_ctas = num_sms(device) * std::min(fitting, variant.tile.ctas_per_sm);
+  limits.decode_rows = decode_rows;
+  limits.prefill_rows = prefill_rows(variant.tile);
+  limits.decode_kv_tile = decode_kv_tile;
+  limits.prefill_kv_tile = prefill_cut;
+}
+
+void launch_attention(const Launch &launch, const fp_attention_args &args) {
+  const Variant variant = find_variant(launch.device, args.dtype, args.head_dim_qk, args.head_dim_vo);
+  const AttentionParams params = params_of(args);
+  launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);
+  if (args.max_merges == 0) return;
+  char name[32];
+  snprintf(name, sizeof name, "merge_%s_d%d", args.dtype == FP_BF16 ? "bf16" : "f16", args.head_dim_vo);
+  Kernel &merge = find_kernel(launch.device, "merge", name);
+  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
+  const Grid grid{static_cast<unsigned>(std::min(args.max_merges, 4 * num_sms(launch.device))), has_tall_tiles ? unsigned{merge_row_groups} : 1u};
+  launch_kernel(launch, merge, grid, merge_threads, 0, &params);
+}
+
+void launch_merge_states(const Launch &launch, const fp_merge_states_args &args) {
+  MergeStatesParams params{};
+  params.states = at<const char>(args.states);
+  params.states_lse = at<const float>(args.states_lse);
+  params.out = at<char>(args.out);
+  params.lse = at<float>(args.lse);
+  params.num_rows = args.num_rows;
+  params.num_states = args.num_states;
+  params.head_dim = args.head_dim;
+  const char *name = args.dtype == FP_BF16 ? "merge_states_bf16" : args.dtype == FP_F16 ? "merge_states_f16" : "merge_states_f32";
+  Kernel &kernel = find_kernel(launch.device, "merge", name);
+  const unsigned num_ctas = static_cast<unsigned>((static_cast<int64_t>(args.num_rows) + merge_rows - 1) / merge_rows);
+  launch_kernel(launch, kernel, {std::min(num_ctas, static_cast<unsigned>(16 * num_sms(launch.device)))}, merge_threads, 0, &params);
+}
+
+}  // namespace fp::cuda
