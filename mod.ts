@@ -50,5 +50,5 @@ export {
 } from "./src/ops/rope.ts";
 export { argmax, type ArgmaxOptions, sample, type SampleOptions, type SamplingParams } from "./src/ops/sampling.ts";
 export { siluAndMul, type SiluAndMulOptions } from "./src/ops/silu_and_mul.ts";
-export type { Plan, PlanJson } from "./src/planner/plan.ts";
-export { planToJson } from "./src/planner/plan.ts";
+export type { PlanExplanation } from "./src/planner/explain.ts";
+export { type Plan, type PlanJson, planToJson } from "./src/planner/plan.ts";

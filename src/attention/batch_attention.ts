@@ -17,6 +17,7 @@ import type { KvLayout } from "../kv_cache/layout.ts";
 import type { KvLayer, PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
 import { PlanBuffer } from "../plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../planner/cost.ts";
+import { explainPlan, type PlanExplanation } from "../planner/explain.ts";
 import type { Plan } from "../planner/plan.ts";
 import { createPlanner, type Planner } from "../planner/planner.ts";
 import type { CustomMask } from "./custom_mask.ts";
@@ -120,9 +121,18 @@ export class BatchAttention implements Disposable {
     args.logitsSoftCap = logitsSoftCap;
   }
 
-  /** The present plan: what `explainPlan` explains. Overwritten by the next `plan`. */
+  /** The present plan. Overwritten by the next `plan`. */
   get currentPlan(): Plan | undefined {
     return this.#plan;
+  }
+
+  /** Tells what the present plan does: a text, and a picture of each CTA's load. @throws {InvalidArgumentError} if nothing is planned. */
+  explain(): PlanExplanation {
+    this.#assertOpen("explain a plan");
+    if (this.#plan === undefined) {
+      throw new InvalidArgumentError("Cannot explain a plan: nothing is planned. Call plan() first.");
+    }
+    return explainPlan(this.#plan, this.#planner.config);
   }
 
   /** Bytes of device memory for plan and workspace, as of the present plan. */

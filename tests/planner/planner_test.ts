@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { CapacityError, InvalidArgumentError } from "../../src/errors.ts";
+import { sharedPrefixLevels } from "../../src/formats/levels.ts";
+import { pageTableFromLists } from "../../src/formats/page_table.ts";
+import { indptrOf } from "../../src/formats/ragged.ts";
+import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
+import { loadsOfPlan, totalsOf } from "../../src/planner/loads.ts";
+import { planToJson } from "../../src/planner/plan.ts";
+import { createPlanner } from "../../src/planner/planner.ts";
+import type { PlannerConfig } from "../../src/planner/problem.ts";
+import { checkPlan } from "../support/plan_check.ts";
+import { composedProblem, plainProblem } from "../support/problems.ts";
+import { Random } from "../support/random.ts";
+
+const limits = { numCtas: 13, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64 };
+const base: PlannerConfig = { numQoHeads: 8, numKvHeads: 2, headDimVo: 128, causal: true, limits };
+
+const configs = fc.record({
+  groupSize: fc.constantFrom(1, 2, 3, 4, 7, 8, 17, 64),
+  numKvHeads: fc.constantFrom(1, 2, 3, 8),
+  causal: fc.boolean(),
+  windowLeft: fc.constantFrom(-1, -1, 0, 5, 100, 700),
+  windowRight: fc.constantFrom(-1, -1, -1, 0, 9),
+  numCtas: fc.constantFrom(1, 2, 13, 264),
+  kvTile: fc.constantFrom(16, 64, 128),
+  costs: fc.constantFrom(GPU_COSTS, CPU_COSTS),
+});
+
+type RandomConfig = typeof configs extends fc.Arbitrary<infer T> ? T : never;
+
+function configOf(
+  { groupSize, numKvHeads, causal, windowLeft, windowRight, numCtas, kvTile, costs }: RandomConfig,
+): PlannerConfig {
+  const limits = { numCtas, decodeRows: 16, prefillRows: 128, decodeKvTile: kvTile, prefillKvTile: kvTile };
+  return {
+    numQoHeads: groupSize * numKvHeads,
+    numKvHeads,
+    headDimVo: 64,
+    causal,
+    windowLeft,
+    windowRight,
+    limits,
+    costs,
+  };
+}
+
+const batches = fc.record({
+  qoLens: fc.array(fc.constantFrom(0, 1, 1, 1, 1, 2, 3, 16, 40, 200), { maxLength: 12 }),
+  seed: fc.nat(),
+  maxKvLen: fc.constantFrom(1, 64, 500, 3000),
+  pageSize: fc.constantFrom(1, 5, 16, 64),
+});
+
+describe("planner", () => {
+  it("computes every visible KV token of every row once, for any batch", () => {
+    fc.assert(
+      fc.property(configs, batches, (config, { qoLens, seed, maxKvLen, pageSize }) => {
+        const planner = createPlanner(configOf(config));
+        const random = new Random(seed);
+        // Three batches with one planner: what the second leaves behind must not disturb the third.
+        for (let i = 0; i < 3; i++) {
+          const kvLens = qoLens.map(() => random.next() < 0.1 ? 0 : random.integer(1, maxKvLen));
+          const problem = plainProblem(random, qoLens, kvLens, pageSize, i === 2 ? 0.4 : 0);
+          checkPlan(planner.plan(problem), problem, planner.config);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("does so for composed levels, gathered rows and rows in no level", () => {
+    fc.assert(
+      fc.property(
+        configs,
+        batches,
+        fc.integer({ min: 1, max: 4 }),
+        (config, { qoLens, seed, maxKvLen, pageSize }, numLevels) => {
+          const planner = createPlanner(configOf(config));
+          const random = new Random(seed);
+          for (let i = 0; i < 2; i++) {
+            const problem = composedProblem(random, qoLens, numLevels, maxKvLen, pageSize);
+            checkPlan(planner.plan(problem), problem, planner.config);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("keeps to a fixed capacity, with one layout for all batches", () => {
+    fc.assert(
+      fc.property(configs, fc.nat(), fc.boolean(), (config, seed, composes) => {
+        const capacity = { maxTokens: 300, maxRequests: 20, maxPages: 2000, maxLevels: composes ? 3 : 1 };
+        const planner = createPlanner({ ...configOf(config), capacity });
+        const random = new Random(seed);
+        let layout: unknown;
+        for (let i = 0; i < 4; i++) {
+          const numRequests = random.integer(0, 20);
+          const qoLens = Array.from(
+            { length: numRequests },
+            () => random.integer(0, Math.floor(300 / Math.max(1, numRequests))),
+          );
+          const problem = composes ? composedProblem(random, qoLens, random.integer(1, 3), 400, 16) : plainProblem(
+            random,
+            qoLens,
+            qoLens.map(() => random.integer(0, 1600)),
+            16,
+          );
+          const plan = planner.plan(problem);
+          layout ??= plan.layout;
+          assert.equal(plan.layout, layout);
+          checkPlan(plan, problem, planner.config);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("gives the same words for the same batch", () => {
+    const random = new Random(5);
+    const problem = plainProblem(random, [1, 1, 40, 1, 7], [3000, 17, 900, 1, 400], 16);
+    const other = plainProblem(random, [200, 1], [1000, 5], 16);
+    const planner = createPlanner(base);
+    const first = planToJson(planner.plan(problem));
+    planner.plan(other);
+    assert.deepEqual(planToJson(planner.plan(problem)), first);
+    assert.deepEqual(planToJson(createPlanner(base).plan(problem)), first);
+  });
+
+  it("gives no CTA more than an equal share and the bound of its cuts", () => {
+    fc.assert(
+      fc.property(configs, batches, (config, { qoLens, seed, maxKvLen, pageSize }) => {
+        const planner = createPlanner(configOf(config));
+        const random = new Random(seed);
+        const problem = plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize);
+        const plan = planner.plan(problem);
+        const { limits, costs, groupSize } = planner.config;
+        const loads = loadsOfPlan(plan, planner.config);
+        const totals = totalsOf(loads);
+        // The scheduler's line has no partial rows and no second starts of cut units on it: each adds to what it cuts.
+        const share = totals.reduce((a, b) => a + b, 0) / limits.numCtas;
+        const stepCost = Math.max(limits.decodeKvTile * costs.decodeToken, limits.prefillKvTile * costs.prefillToken);
+        const itemCost = Math.max(costs.decodeItem, costs.prefillItem);
+        const rows = Math.max(limits.decodeRows, limits.prefillRows, groupSize);
+        const piece = Math.max(stepCost, itemCost + costs.partialRow * rows + stepCost);
+        for (const total of totals) {
+          assert.ok(
+            total <= share + 3 * piece + 2 * (itemCost + costs.partialRow * rows),
+            `a CTA's load is ${total}, an equal share ${share}`,
+          );
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("splits one long request over all CTAs and leaves short ones whole", () => {
+    const planner = createPlanner(base);
+    const plan = planner.plan(plainProblem(new Random(1), [1, 1, 1], [20000, 60, 60], 16));
+    const cut = planToJson(plan).merges;
+    assert.equal(cut.length, 2);
+    assert.deepEqual(cut.map(({ tokenBegin }) => tokenBegin), [0, 0]);
+    const totals = totalsOf(loadsOfPlan(plan, planner.config));
+    assert.ok(Math.max(...totals) < 1.1 * totals.reduce((a, b) => a + b, 0) / totals.length);
+  });
+
+  it("reads no KV beyond a window", () => {
+    const planner = createPlanner({ ...base, windowLeft: 127 });
+    const plan = planToJson(planner.plan(plainProblem(new Random(1), [1, 1], [10000, 9000], 16)));
+    const tokens = plan.workItems.reduce(
+      (sum, { kvBegin, kvEnd, numKvHeads }) => sum + (kvEnd - kvBegin) * numKvHeads,
+      0,
+    );
+    assert.equal(tokens, 2 * 2 * 128);
+  });
+
+  it("puts a shared prefix into one tile of all its requests", () => {
+    const qoIndptr = indptrOf([1, 1, 1, 1]);
+    const suffixes = pageTableFromLists([[10], [11], [12], [13]], [3, 16, 9, 1], 16);
+    const levels = sharedPrefixLevels(qoIndptr, [{ requests: [0, 2, 3], pages: [1, 2, 3, 4] }], suffixes);
+    const planner = createPlanner(base);
+    const plan = planToJson(planner.plan({ qoIndptr, levels }));
+    const prefix = plan.tiles.filter(({ kvLen }) => kvLen === 64);
+    assert.equal(prefix.length, 1);
+    assert.ok(prefix[0].gathered);
+    assert.deepEqual(plan.rowEntries, [{ token: 0, qoPos: 66 }, { token: 2, qoPos: 72 }, { token: 3, qoPos: 64 }]);
+    // Request 1 has one level, so its result is final.
+    assert.ok(plan.merges.every(({ tokenBegin }) => tokenBegin !== 1));
+  });
+
+  it("reports a workspace that no batch within the capacity passes", () => {
+    const capacity = { maxTokens: 64, maxRequests: 64, maxPages: 4096 };
+    const planner = createPlanner({ ...base, capacity });
+    const empty = planner.plan(plainProblem(new Random(1), [], [], 16));
+    const { maxPartialRows, workspaceBytes } = empty;
+    const full = planner.plan(plainProblem(new Random(1), Array(64).fill(1), Array(64).fill(1000), 16));
+    assert.equal(full.maxPartialRows, maxPartialRows);
+    assert.equal(full.workspaceBytes, workspaceBytes);
+    assert.equal(workspaceBytes, maxPartialRows * 129 * 4);
+    assert.ok(full.numPartialRows > 0 && full.numPartialRows <= maxPartialRows);
+  });
+});
+
+describe("planner, bad input", () => {
+  const planner = createPlanner({ ...base, capacity: { maxTokens: 4, maxRequests: 2, maxPages: 10 } });
+  const pages = pageTableFromLists([[1], [2, 3]], [5, 20], 16);
+  const good = { qoIndptr: indptrOf([1, 2]), pages };
+
+  it("names what does not fit, and keeps the last plan", () => {
+    const before = planToJson(planner.plan(good));
+    const tooLong = pageTableFromLists([Array.from({ length: 11 }, (_, i) => i)], [170], 16);
+    const cases: [object, ErrorConstructor | typeof CapacityError, RegExp][] = [
+      [{ qoIndptr: indptrOf([3, 2]), pages }, CapacityError, /5 query tokens, but maxTokens is 4/],
+      [
+        { qoIndptr: indptrOf([1, 1, 1]), pages: pageTableFromLists([[1], [1], [1]], [1, 1, 1], 16) },
+        CapacityError,
+        /3 requests, but maxRequests is 2/,
+      ],
+      [{ qoIndptr: indptrOf([1]), pages: tooLong }, CapacityError, /11 page ids, but maxPages is 10/],
+      [
+        {
+          qoIndptr: indptrOf([1, 1]),
+          levels: sharedPrefixLevels(indptrOf([1, 1]), [{ requests: [0, 1], pages: [4] }], pages),
+        },
+        CapacityError,
+        /maxLevels is 1/,
+      ],
+      [{ qoIndptr: Int32Array.of(0, 2, 1), pages }, InvalidArgumentError, /falls from 2 to 1/],
+      [{ qoIndptr: Int32Array.of(1, 2, 3), pages }, InvalidArgumentError, /starts with 1/],
+      [{ qoIndptr: indptrOf([1]), pages }, InvalidArgumentError, /1 requests, the page table has 2 rows/],
+      [{ qoIndptr: new Int32Array(0), pages }, InvalidArgumentError, /qoIndptr is empty/],
+      [{ qoIndptr: indptrOf([1, 2]) }, InvalidArgumentError, /neither is/],
+      [
+        { ...good, pages: { ...pages, lastPageLen: Int32Array.of(5, 17) } },
+        InvalidArgumentError,
+        /lastPageLen of row 1 is 17/,
+      ],
+      [
+        { ...good, pages: { ...pages, indices: Int32Array.of(1) } },
+        InvalidArgumentError,
+        /indptr ends with 3, but there are 1 page ids/,
+      ],
+      [{ ...good, maskIndptr: Int32Array.of(0, 1, 2) }, InvalidArgumentError, /mask of request 1 is 1 bytes/],
+      [{ ...good, maskIndptr: Int32Array.of(0, 1) }, InvalidArgumentError, /maskIndptr has 2 entries for 2 requests/],
+    ];
+    for (const [problem, type, message] of cases) {
+      assert.throws(
+        () => planner.plan(problem as typeof good),
+        (error: Error) => error instanceof type && message.test(error.message),
+        message.source,
+      );
+    }
+    assert.deepEqual(planToJson(planner.plan(good)), before);
+  });
+
+  it("refuses configurations that make no sense", () => {
+    const bad: [Partial<PlannerConfig>, RegExp][] = [
+      [{ numQoHeads: 7 }, /numQoHeads is 7/],
+      [{ numQoHeads: 130, numKvHeads: 2 }, /1 to 64 times/],
+      [{ numKvHeads: 0 }, /numKvHeads is 0/],
+      [{ windowLeft: -2 }, /windowLeft is -2/],
+      [{ limits: { ...limits, numCtas: 0 } }, /limits.numCtas is 0/],
+      [{ limits: { ...limits, prefillRows: 8 } }, /limits.prefillRows is 8/],
+      [{ costs: { ...GPU_COSTS, decodeToken: NaN } }, /costs.decodeToken is NaN/],
+      [{ capacity: { maxTokens: 0, maxRequests: 1, maxPages: 1 } }, /capacity.maxTokens is 0/],
+    ];
+    for (const [change, message] of bad) {
+      assert.throws(
+        () => createPlanner({ ...base, ...change }),
+        (error: Error) => error instanceof InvalidArgumentError && message.test(error.message),
+      );
+    }
+  });
+});
