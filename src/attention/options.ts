@@ -25,7 +25,7 @@ export interface BatchAttentionOptions {
   windowLeft?: number;
   /** Keys further ahead than this many positions are not seen; unlimited by default. */
   windowRight?: number;
-  /** Scores are multiplied by it; `1 / sqrt(headDim)` by default. */
+  /** Scores are multiplied by it; > 0; `1 / sqrt(headDim)` by default. */
   smScale?: number;
   /** If > 0: `score = cap * tanh(score / cap)`. */
   logitsSoftCap?: number;
@@ -95,8 +95,9 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
       `Cannot create attention: dtype is ${dtype} on ${device.kind}. Supported: bf16, f16, and f32 on the CPU.`,
     );
   }
-  if (smScale !== undefined && !Number.isFinite(smScale)) {
-    refuse(`smScale is ${smScale}. Pass a finite number, or leave it out for 1 / sqrt(headDim).`);
+  // Compared as f32, which is what kernels get: a number below its range would be 0 there.
+  if (smScale !== undefined && !(Math.fround(smScale) > 0 && Number.isFinite(Math.fround(smScale)))) {
+    refuse(`smScale is ${smScale}. Pass a finite number > 0, or leave it out for 1 / sqrt(headDim).`);
   }
   if (!(logitsSoftCap >= 0) || !Number.isFinite(logitsSoftCap)) {
     refuse(`logitsSoftCap is ${logitsSoftCap}. Pass a finite number > 0, or 0 for none.`);

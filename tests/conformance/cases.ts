@@ -10,9 +10,11 @@ export interface AttentionCase {
   /** Query and KV tokens of each request. */
   qoLens: number[];
   kvLens: number[];
-  /** If given, the first `sharedLen` KV tokens (whole pages) of all requests are a level of their own. */
+  /** If given, the first `sharedLen` KV tokens of all requests are a level of their own. */
   sharedLen?: number;
-  /** Requests listed in another order than they stand in the batch share the prefix by gathered rows. */
+  /** Levels before that of `kvLens`, each with random groups of requests and random lengths of up to 300 tokens. */
+  sharedLevels?: number;
+  /** Groups list their requests in another order than they stand in the batch. */
   gathered?: boolean;
   pageSize: number;
   numKvHeads: number;
@@ -26,7 +28,7 @@ export interface AttentionCase {
   windowRight?: number;
   logitsSoftCap?: number;
   smScale?: number;
-  /** Random boolean mask with this share of ones; "none" hides every key of request 0. */
+  /** Every request but each fourth has a random boolean mask with this share of ones. */
   maskDensity?: number;
   /** Standard deviation of q and k; 1 by default. Large ones make extreme logits. */
   magnitude?: number;
@@ -52,7 +54,7 @@ export const EDGE_CASES: AttentionCase[] = [
     magnitude: 40,
     dtype: "f16",
   },
-  { ...plain, name: "negative scale", qoLens: [1, 9], kvLens: [257, 100], smScale: -0.3 },
+  { ...plain, name: "another scale", qoLens: [1, 9], kvLens: [257, 100], smScale: 0.3 },
   { ...plain, name: "fully masked rows by mask", qoLens: [3, 20], kvLens: [40, 70], maskDensity: 0.03 },
   { ...plain, name: "random mask over prefill", qoLens: [130, 1], kvLens: [300, 65], maskDensity: 0.5, causal: true },
   { ...plain, name: "window shorter than a page", qoLens: [1, 50], kvLens: [400, 300], causal: true, windowLeft: 3 },
@@ -115,68 +117,135 @@ export const EDGE_CASES: AttentionCase[] = [
     groupSize: 1,
     causal: true,
   },
+  {
+    ...plain,
+    name: "shared prefix that ends inside a page",
+    qoLens: [1, 4, 1],
+    kvLens: [90, 120, 77],
+    sharedLen: 77,
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared prefix, windows that end before it",
+    qoLens: [1, 20, 3],
+    kvLens: [300, 260, 210],
+    sharedLen: 200,
+    causal: true,
+    windowLeft: 40,
+  },
+  {
+    ...plain,
+    name: "three shared levels",
+    qoLens: [1, 2, 33, 1, 5, 1],
+    kvLens: [40, 0, 70, 9, 12, 31],
+    sharedLevels: 3,
+    gathered: true,
+    causal: true,
+  },
+  {
+    ...plain,
+    name: "shared levels and masks",
+    qoLens: [3, 2, 20, 1, 5],
+    kvLens: [40, 10, 70, 9, 12],
+    sharedLevels: 1,
+    maskDensity: 0.4,
+  },
+  { ...plain, name: "f32", qoLens: [1, 40, 3], kvLens: [300, 70, 9], causal: true, dtype: "f32" },
+  { ...plain, name: "every query alone", qoLens: Array(40).fill(1), kvLens: Array(40).fill(1), numKvHeads: 1 },
 ];
 
-const GRID = {
+/** The axes of the grid. A value listed several times is drawn more often. */
+export const GRID = {
   batch: [1, 2, 12, 17, 128],
   kvLen: [1, 54, 97, 512, 2048, 16384],
   qoLen: [1, 1, 1, 2, 17, 37, 127, 577],
   pageSize: [1, 5, 8, 16, 64],
-  headDim: [64, 96, 128, 192, 256],
+  /** Of queries and keys, and of values. */
+  headDims: [[64, 64], [96, 96], [128, 128], [192, 192], [192, 128], [256, 256]],
   groupSize: [1, 4, 7, 8],
   numKvHeads: [1, 2, 4],
   dtype: ["bf16", "f16"] as DType[],
   kvLayout: ["NHD", "HND"] as KvLayout[],
   logitsSoftCap: [0, 0, 0, 30],
   windowLeft: [-1, -1, -1, 5, 127, 533],
+  windowRight: [-1, -1, -1, -1, 20],
+  maskDensity: [undefined, undefined, undefined, undefined, undefined, undefined, undefined, undefined, 0.1, 0.9],
+  sharedLevels: [0, 0, 0, 0, 0, 0, 1, 3],
 };
 
-/**
- * A seeded sample of the grid. Lengths are uneven: each request draws from half its case's length up.
- *
- * @param maxWork query-head rows x KV tokens x head dim of a case: larger ones are drawn again.
- */
-export function gridCases(count: number, seed: number, maxWork: number): AttentionCase[] {
+/** What a case of the grid may cost. Larger ones are drawn again. */
+export interface GridLimits {
+  /** Multiply-adds of a case: query-head rows x KV tokens x head dims. */
+  maxWork: number;
+  /** Elements of K. */
+  maxKvElements: number;
+  /** Elements of q. */
+  maxQoElements: number;
+}
+
+/** A seeded sample of the grid. Lengths are uneven: each request draws from half its case's length up, and a few have no KV. */
+export function gridCases(
+  count: number,
+  seed: number,
+  { maxWork, maxKvElements, maxQoElements }: GridLimits,
+): AttentionCase[] {
   const random = new Random(seed);
   const cases: AttentionCase[] = [];
   while (cases.length < count) {
-    const batch = random.pick(GRID.batch);
-    const [kvMax, qoMax] = [random.pick(GRID.kvLen), random.pick(GRID.qoLen)];
-    const [numKvHeads, groupSize, headDim] = [
-      random.pick(GRID.numKvHeads),
-      random.pick(GRID.groupSize),
-      random.pick(GRID.headDim),
+    const [batch, kvMax, qoMax] = [random.pick(GRID.batch), random.pick(GRID.kvLen), random.pick(GRID.qoLen)];
+    const [headDim, headDimVo] = random.pick(GRID.headDims);
+    const [numKvHeads, groupSize] = [random.pick(GRID.numKvHeads), random.pick(GRID.groupSize)];
+    const [dtype, pageSize, kvLayout] = [
+      random.pick(GRID.dtype),
+      random.pick(GRID.pageSize),
+      random.pick(GRID.kvLayout),
     ];
-    const kvLens = Array.from({ length: batch }, () => random.integer(Math.ceil(kvMax / 2), kvMax));
-    const qoLens = Array.from({ length: batch }, () => random.integer(Math.ceil(qoMax / 2), qoMax));
-    const dtype = random.pick(GRID.dtype);
-    const [pageSize, kvLayout] = [random.pick(GRID.pageSize), random.pick(GRID.kvLayout)];
     const [logitsSoftCap, windowLeft] = [random.pick(GRID.logitsSoftCap), random.pick(GRID.windowLeft)];
-    const causal = random.next() < 0.7;
-    const maskDensity = random.next() < 0.1 ? random.pick([0.1, 0.9]) : undefined;
-    const work = kvLens.reduce((sum, kv, i) => sum + kv * qoLens[i], 0) * numKvHeads * groupSize * headDim;
-    const mask = kvLens.reduce((sum, kv, i) => sum + kv * qoLens[i], 0);
-    if (work > maxWork || (maskDensity !== undefined && mask > 3e6)) continue;
-    const name =
-      `b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize} d=${headDim} ${dtype} ${kvLayout}` +
-      `${causal ? " causal" : ""}${windowLeft >= 0 ? ` window=${windowLeft}` : ""}${
-        logitsSoftCap > 0 ? ` cap=${logitsSoftCap}` : ""
-      }` +
-      `${maskDensity === undefined ? "" : ` mask=${maskDensity}`} #${cases.length}`;
+    const [windowRight, maskDensity] = [random.pick(GRID.windowRight), random.pick(GRID.maskDensity)];
+    const [sharedLevels, gathered, causal] = [
+      random.pick(GRID.sharedLevels),
+      random.next() < 0.5,
+      random.next() < 0.7,
+    ];
+    const kvLens = Array.from(
+      { length: batch },
+      () => random.next() < 0.03 ? 0 : random.integer(Math.ceil(kvMax / 2), kvMax),
+    );
+    const qoLens = Array.from({ length: batch }, () => random.integer(Math.ceil(qoMax / 2), qoMax));
+    // A shared level adds 150 tokens to a request on average.
+    const pairs = kvLens.reduce((sum, kvLen, i) => sum + (kvLen + 150 * sharedLevels) * qoLens[i], 0);
+    const kvElements = kvLens.reduce((sum, kvLen) => sum + kvLen + 150 * sharedLevels, 0) * numKvHeads * headDim;
+    const work = pairs * numKvHeads * groupSize * (headDim + headDimVo);
+    const qoElements = qoLens.reduce((sum, qoLen) => sum + qoLen, 0) * numKvHeads * groupSize * headDim;
+    if (work > maxWork || kvElements > maxKvElements || qoElements > maxQoElements) continue;
+    if (maskDensity !== undefined && pairs > 3e6) continue;
+    const words = [`b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize}`];
+    words.push(`d=${headDim === headDimVo ? headDim : `${headDim}/${headDimVo}`} ${dtype} ${kvLayout}`);
+    if (causal) words.push("causal");
+    if (windowLeft >= 0) words.push(`left=${windowLeft}`);
+    if (windowRight >= 0) words.push(`right=${windowRight}`);
+    if (logitsSoftCap > 0) words.push(`cap=${logitsSoftCap}`);
+    if (maskDensity !== undefined) words.push(`mask=${maskDensity}`);
+    if (sharedLevels > 0) words.push(`levels=${sharedLevels}${gathered ? " gathered" : ""}`);
     cases.push({
-      name,
+      name: `${words.join(" ")} #${cases.length}`,
       qoLens,
       kvLens,
       pageSize,
       numKvHeads,
       groupSize,
       headDim,
+      headDimVo,
       dtype,
       kvLayout,
       causal,
       windowLeft,
+      windowRight,
       logitsSoftCap,
       maskDensity,
+      sharedLevels,
+      gathered,
     });
   }
   return cases;

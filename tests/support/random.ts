@@ -24,11 +24,28 @@ export class Random {
     return entries[this.integer(0, entries.length - 1)];
   }
 
-  /** Roughly normal numbers (sum of four uniforms), mean 0, standard deviation `scale`. */
-  normals(count: number, scale = 1): Float32Array {
-    const out = new Float32Array(count);
-    const factor = scale * Math.sqrt(3);
-    for (let i = 0; i < count; i++) out[i] = (this.next() + this.next() + this.next() + this.next() - 2) * factor;
+  /** Another order of the same entries. */
+  shuffled<T>(entries: Iterable<T>): T[] {
+    const out = [...entries];
+    for (let i = out.length - 1; i > 0; i--) {
+      const j = this.integer(0, i);
+      [out[i], out[j]] = [out[j], out[i]];
+    }
+    return out;
+  }
+
+  /** Roughly normal numbers (sums of four bytes; largest 3.45 standard deviations), mean 0, standard deviation `scale`. */
+  normals(count: number, scale = 1): Float32Array<ArrayBuffer> {
+    const out = new Float32Array(new ArrayBuffer(4 * count));
+    const factor = scale / Math.sqrt(4 * (256 ** 2 - 1) / 12);
+    // Xorshift: large arrays want a fast generator. Its state must not be 0.
+    let x = Math.floor(this.next() * 0xfffffffe) + 1 | 0;
+    for (let i = 0; i < count; i++) {
+      x ^= x << 13;
+      x ^= x >>> 17;
+      x ^= x << 5;
+      out[i] = ((x & 255) + (x >>> 8 & 255) + (x >>> 16 & 255) + (x >>> 24) - 510) * factor;
+    }
     return out;
   }
 }

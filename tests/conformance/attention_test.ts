@@ -1,0 +1,108 @@
+/**
+ * Attention against the oracle, on every backend.
+ *
+ *   FLASHPAGE_TEST_BACKEND=cuda      one backend alone
+ *   FLASHPAGE_CONFORMANCE=full       the whole grid: for a GPU machine
+ *   FLASHPAGE_SHARD=2/16             every sixteenth case, from the second on: run 1/16 to 16/16 side by side
+ */
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import process from "node:process";
+import { BatchAttention, type Device, NotSupportedError, openDevice } from "../../mod.ts";
+import { BACKENDS } from "../support/backends.ts";
+import { Random } from "../support/random.ts";
+import { buildBatch } from "./batch.ts";
+import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits } from "./cases.ts";
+import { checkResult } from "./check.ts";
+import { runBatch, type Variant, variantOf } from "./run.ts";
+
+const SEED = 20261124;
+const IS_FULL = process.env.FLASHPAGE_CONFORMANCE === "full";
+
+/** The whole grid has cases that a CPU computes in minutes; there they are bounded. */
+const FULL_LIMITS: Record<"cpu" | "cuda", GridLimits> = {
+  cpu: { maxWork: 2e10, maxKvElements: 3e7, maxQoElements: 1e7 },
+  cuda: { maxWork: 2e12, maxKvElements: 1.5e8, maxQoElements: 1e8 },
+};
+const FULL_COUNT = 800;
+const SAMPLE_LIMITS: GridLimits = { maxWork: 3e9, maxKvElements: 1e7, maxQoElements: 2e6 };
+const SAMPLE_COUNT = 120;
+
+function shard(): [index: number, count: number] {
+  const text = process.env.FLASHPAGE_SHARD || "1/1";
+  const [index, count] = text.split("/").map(Number);
+  if (!(Number.isInteger(index) && Number.isInteger(count) && index >= 1 && index <= count)) {
+    throw new Error(`FLASHPAGE_SHARD is "${text}". Set it to I/N, with 1 <= I <= N.`);
+  }
+  return [index - 1, count];
+}
+
+/** Edge cases run dense and from our own cache first, so that a failure there is of the kernel and not of a layout. */
+function variantsOf(index: number, isEdge: boolean): Variant[] {
+  const drawn = variantOf(new Random(SEED + index));
+  const plain: Variant = { storage: "cache", rows: "dense", wantsLse: true, hasCapacity: false, repeats: true };
+  return isEdge ? [plain, { ...drawn, hasCapacity: true }] : [drawn];
+}
+
+for (const backend of BACKENDS) {
+  describe(`attention conformance on ${backend}`, () => {
+    let device: Device;
+    let owner: Device;
+    before(async () => {
+      device = await openDevice({ backend });
+      owner = await openDevice({ backend });
+    });
+    after(() => {
+      device.dispose();
+      owner.dispose();
+    });
+    const grid = IS_FULL
+      ? gridCases(FULL_COUNT, SEED, FULL_LIMITS[backend])
+      : gridCases(SAMPLE_COUNT, SEED, SAMPLE_LIMITS);
+    const [shardIndex, shardCount] = shard();
+    [...EDGE_CASES, ...grid].forEach((attention: AttentionCase, index) => {
+      if (index % shardCount !== shardIndex) return;
+      if (attention.dtype === "f32" && backend === "cuda") {
+        it(`${attention.name}: refused by name`, () => {
+          const { numKvHeads, groupSize, headDim, dtype } = attention;
+          const options = { numQoHeads: numKvHeads * groupSize, numKvHeads, headDim, dtype };
+          assert.throws(() => new BatchAttention(device, options), NotSupportedError);
+        });
+        return;
+      }
+      it(attention.name, async () => {
+        const batch = buildBatch(attention, SEED + index);
+        for (const variant of variantsOf(index, index < EDGE_CASES.length)) {
+          const before = device.memoryUsage().allocatedBytes;
+          try {
+            const result = await runBatch(device, owner, attention, batch, variant);
+            checkResult(batch.oracle, attention.dtype, result, new Random(SEED + index));
+          } catch (error) {
+            throw new Error(`${JSON.stringify(variant)}: ${(error as Error).message}`, { cause: error });
+          }
+          assert.equal(device.memoryUsage().allocatedBytes, before, "memory was left allocated");
+        }
+      });
+    });
+  });
+}
+
+describe("the conformance table", () => {
+  it("has every value of every axis", () => {
+    for (const limits of [FULL_LIMITS.cpu, FULL_LIMITS.cuda]) {
+      const cases = gridCases(FULL_COUNT, SEED, limits);
+      const missing = (axis: readonly unknown[], valueOf: (attention: AttentionCase) => unknown): unknown[] =>
+        axis.filter((value) => !cases.some((attention) => valueOf(attention) === value));
+      assert.deepEqual(missing(GRID.batch, ({ kvLens }) => kvLens.length), []);
+      assert.deepEqual(missing(GRID.pageSize, ({ pageSize }) => pageSize), []);
+      assert.deepEqual(missing(GRID.groupSize, ({ groupSize }) => groupSize), []);
+      assert.deepEqual(missing(GRID.numKvHeads, ({ numKvHeads }) => numKvHeads), []);
+      assert.deepEqual(missing(GRID.logitsSoftCap, ({ logitsSoftCap }) => logitsSoftCap), []);
+      assert.deepEqual(missing(GRID.windowLeft, ({ windowLeft }) => windowLeft), []);
+      assert.deepEqual(missing(GRID.sharedLevels, ({ sharedLevels }) => sharedLevels), []);
+      const dims = GRID.headDims.map((pair) => pair.join("/"));
+      assert.deepEqual(missing(dims, ({ headDim, headDimVo }) => `${headDim}/${headDimVo}`), []);
+      assert.ok(cases.some(({ kvLens }) => Math.max(...kvLens) > 8192), "no long KV");
+    }
+  });
+});

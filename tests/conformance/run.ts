@@ -1,0 +1,262 @@
+/** Runs a batch on a device in one of the ways that users may lay out their memory, and gives back what was written. */
+import assert from "node:assert/strict";
+import {
+  type AttentionCapacity,
+  BatchAttention,
+  type Device,
+  type DType,
+  type ForeignKv,
+  PagedKvCache,
+  type RawArray,
+  type Tensor,
+} from "../../mod.ts";
+import { fromRaw } from "../../src/device/dtype.ts";
+import { addressOf } from "../support/foreign.ts";
+import type { Random } from "../support/random.ts";
+import type { Batch } from "./batch.ts";
+import type { AttentionCase } from "./cases.ts";
+
+/** How memory is laid out, and how the attention is made. */
+export interface Variant {
+  /** Our own cache; tensors; K and V in one tensor, page by page; memory that another library owns. */
+  storage: "cache" | "tensors" | "interleaved" | "pointers";
+  /** Of q and out: dense; with gaps; heads outermost. */
+  rows: "dense" | "gaps" | "heads first";
+  wantsLse: boolean;
+  /** With the capacity that a graph would declare. */
+  hasCapacity: boolean;
+  /** Run twice from one plan, then plan again and run: all must give the same bits. */
+  repeats: boolean;
+}
+
+/** Outputs on the host. */
+export interface Result {
+  /** [numTokens, numQoHeads, headDimVo] */
+  out: Float32Array;
+  /** [numTokens, numQoHeads] */
+  lse?: Float32Array;
+}
+
+/** Bits that no kernel writes by chance: a NaN with a payload. */
+const GAP = { f32: 0x7fc12345, f16: 0x7ead, bf16: 0x7fad } as const;
+
+/** A variant drawn for a case. */
+export function variantOf(random: Random): Variant {
+  return {
+    storage: random.pick(["cache", "tensors", "interleaved", "pointers"]),
+    rows: random.pick(["dense", "dense", "gaps", "heads first"]),
+    wantsLse: random.next() < 0.7,
+    hasCapacity: random.next() < 0.3,
+    repeats: random.next() < 0.3,
+  };
+}
+
+/** Runs a batch. `owner`: another device of the same kind, whose memory is foreign to `device`. */
+export async function runBatch(
+  device: Device,
+  owner: Device,
+  attention: AttentionCase,
+  batch: Batch,
+  variant: Variant,
+): Promise<Result> {
+  using stack = new DisposableStack();
+  const { numKvHeads, groupSize, headDim, headDimVo = headDim, dtype } = attention;
+  const { numTokens } = batch;
+  const numQoHeads = numKvHeads * groupSize;
+  using engine = new BatchAttention(device, {
+    numQoHeads,
+    numKvHeads,
+    headDim,
+    headDimVo,
+    dtype,
+    causal: attention.causal,
+    windowLeft: attention.windowLeft,
+    windowRight: attention.windowRight,
+    smScale: attention.smScale,
+    logitsSoftCap: attention.logitsSoftCap,
+    capacity: variant.hasCapacity ? capacityOf(batch) : undefined,
+  });
+  const q = rowsTensor(device, stack, [numTokens, numQoHeads, headDim], dtype, variant.rows, batch.q);
+  const out = rowsTensor(device, stack, [numTokens, numQoHeads, headDimVo], dtype, variant.rows);
+  const lse = variant.wantsLse ? stack.use(device.tensor([numTokens, numQoHeads], "f32")) : undefined;
+  const cache = await placeKv(device, owner, stack, attention, batch, variant);
+  const { qoIndptr, pages, levels, customMask } = batch;
+  const runOnce = async (): Promise<{ out: RawArray; lse?: Float32Array }> => {
+    out.poison();
+    lse?.fillBytes(0xff);
+    engine.run({ q: q.view, cache, out: out.view, lse });
+    const written = await lse?.read() as Float32Array | undefined;
+    return { out: await out.read(), lse: written };
+  };
+  engine.plan({ qoIndptr, pages, levels, customMask });
+  const first = await runOnce();
+  if (variant.repeats) {
+    assertSameBits(await runOnce(), first, "the same plan gave other bits the second time");
+    engine.plan({ qoIndptr, pages, levels, customMask });
+    assertSameBits(await runOnce(), first, "the same batch planned again gave other bits");
+  }
+  return { out: fromRaw(dtype, first.out) as Float32Array, lse: first.lse };
+}
+
+/** Faster than deepEqual, which matters for millions of elements. NaN equals NaN: poison that was left is the check's to find. */
+function assertSameBits(
+  a: { out: RawArray; lse?: Float32Array },
+  b: { out: RawArray; lse?: Float32Array },
+  message: string,
+): void {
+  assert.ok(a.out.every((value, i) => Object.is(value, b.out[i])), message);
+  assert.ok(a.lse === undefined || a.lse.every((value, i) => Object.is(value, b.lse![i])), `${message} (lse)`);
+}
+
+function capacityOf({ numTokens, qoIndptr, pages, levels }: Batch): AttentionCapacity {
+  const tables = levels?.map((level) => level.pages) ?? [pages!];
+  const numPages = tables.reduce((sum, { indptr }) => sum + indptr[indptr.length - 1], 0);
+  return {
+    maxTokens: numTokens + 3,
+    maxRequests: qoIndptr.length + 1,
+    maxPages: numPages + 5,
+    maxLevels: levels === undefined ? 1 : Math.max(2, levels.length),
+  };
+}
+
+/** A tensor of rows in some layout, with the memory around them. */
+interface Rows {
+  view: Tensor;
+  /** Overwrites rows and gaps. */
+  poison(): void;
+  /** The rows in dense order; asserts that the gaps were not written. */
+  read(): Promise<RawArray>;
+}
+
+function rowsTensor(
+  device: Device,
+  stack: DisposableStack,
+  shape: [number, number, number],
+  dtype: DType,
+  layout: Variant["rows"],
+  content?: RawArray,
+): Rows {
+  const [numTokens, numHeads, dim] = shape;
+  // Rows begin at multiples of 16 bytes, as CUDA wants them.
+  const strides = layout === "dense"
+    ? [numHeads * dim, dim, 1]
+    : layout === "gaps"
+    ? [(numHeads + 1) * (dim + 8), dim + 8, 1]
+    : [dim, numTokens * dim + 16, 1];
+  const offset = layout === "gaps" ? 24 : 0;
+  const count = offset + (numTokens === 0 ? 0 : (numTokens - 1) * strides[0] + (numHeads - 1) * strides[1] + dim) +
+    offset;
+  const backing = stack.use(device.tensor([count], dtype));
+  const wide = dtype === "f32"
+    ? new Uint32Array(new ArrayBuffer(4 * count))
+    : new Uint16Array(new ArrayBuffer(2 * count));
+  const gap = GAP[dtype as keyof typeof GAP];
+  wide.fill(gap);
+  const asRaw = (bits: Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>): RawArray =>
+    dtype === "f32" ? new Float32Array(bits.buffer) : bits as Uint16Array<ArrayBuffer>;
+  const forEachRow = (visit: (at: number, index: number) => void): void => {
+    for (let token = 0; token < numTokens; token++) {
+      for (let head = 0; head < numHeads; head++) {
+        visit(offset + token * strides[0] + head * strides[1], (token * numHeads + head) * dim);
+      }
+    }
+  };
+  if (content !== undefined) {
+    const target = asRaw(wide);
+    forEachRow((at, index) => target.set(content.subarray(index, index + dim), at));
+    backing.write(target);
+  }
+  return {
+    view: numTokens === 0 ? backing.view(shape, [0, 0, 1]) : backing.view(shape, strides, offset),
+    poison: () => backing.write(asRaw(wide)),
+    async read() {
+      const raw = await backing.readRaw();
+      const dense = asRaw(
+        dtype === "f32"
+          ? new Uint32Array(new ArrayBuffer(4 * numTokens * numHeads * dim))
+          : new Uint16Array(new ArrayBuffer(2 * numTokens * numHeads * dim)),
+      );
+      const bits = dtype === "f32" ? new Uint32Array(raw.buffer) : raw;
+      forEachRow((at, index) => {
+        dense.set(raw.subarray(at, at + dim), index);
+        bits.fill(gap, at, at + dim);
+      });
+      assert.ok(bits.every((value) => value === gap), "memory between the rows of out was written");
+      return dense;
+    },
+  };
+}
+
+/** Puts K and V on the device the way the variant says. */
+async function placeKv(
+  device: Device,
+  owner: Device,
+  stack: DisposableStack,
+  attention: AttentionCase,
+  batch: Batch,
+  { storage }: Variant,
+): Promise<PagedKvCache | ForeignKv> {
+  const { pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, kvLayout = "NHD" } = attention;
+  const { numPages } = batch;
+  const k = kvLayout === "NHD" ? batch.k : headsFirst(batch.k, numPages, pageSize, numKvHeads, headDim);
+  const v = kvLayout === "NHD" ? batch.v : headsFirst(batch.v, numPages, pageSize, numKvHeads, headDimVo);
+  const inner = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
+  const [kShape, vShape] = [[numPages, ...inner, headDim], [numPages, ...inner, headDimVo]];
+  if (storage === "cache") {
+    const cache = stack.use(
+      new PagedKvCache(device, { numPages, pageSize, numKvHeads, headDim, headDimVo, dtype, kvLayout, numLayers: 1 }),
+    );
+    cache.layer(0).k.write(k);
+    cache.layer(0).v.write(v);
+    return cache;
+  }
+  if (storage === "interleaved") {
+    const [kPage, vPage] = [k.length / numPages, v.length / numPages];
+    const both = k.slice(0, 0).constructor === Float32Array
+      ? new Float32Array(new ArrayBuffer(4 * (k.length + v.length)))
+      : new Uint16Array(new ArrayBuffer(2 * (k.length + v.length)));
+    for (let page = 0; page < numPages; page++) {
+      both.set(k.subarray(page * kPage, (page + 1) * kPage), page * (kPage + vPage));
+      both.set(v.subarray(page * vPage, (page + 1) * vPage), page * (kPage + vPage) + kPage);
+    }
+    const tensor = stack.use(device.fromArray(both, dtype));
+    const strides = (dim: number): number[] => [kPage + vPage, inner[1] * dim, dim, 1];
+    return { k: tensor.view(kShape, strides(headDim)), v: tensor.view(vShape, strides(headDimVo), kPage), kvLayout };
+  }
+  if (storage === "pointers") {
+    // On the CPU, JavaScript's own memory is foreign memory too.
+    if (device.kind === "cpu" && numPages % 2 === 0) {
+      return {
+        k: stack.use(device.fromPointer(addressOf(k), kShape, dtype)),
+        v: stack.use(device.fromPointer(addressOf(v), vShape, dtype)),
+        kvLayout,
+      };
+    }
+    const [kOwned, vOwned] = [stack.use(owner.fromArray(k, dtype)), stack.use(owner.fromArray(v, dtype))];
+    await owner.synchronize();
+    return {
+      k: stack.use(device.fromPointer(kOwned.address, kShape, dtype)),
+      v: stack.use(device.fromPointer(vOwned.address, vShape, dtype)),
+      kvLayout,
+    };
+  }
+  return {
+    k: stack.use(device.fromArray(k, dtype, kShape)),
+    v: stack.use(device.fromArray(v, dtype, vShape)),
+    kvLayout,
+  };
+}
+
+/** [page, token, head, dim] to [page, head, token, dim]. */
+function headsFirst(raw: RawArray, numPages: number, pageSize: number, numHeads: number, dim: number): RawArray {
+  const out = raw.slice() as RawArray;
+  for (let page = 0; page < numPages; page++) {
+    for (let token = 0; token < pageSize; token++) {
+      for (let head = 0; head < numHeads; head++) {
+        const from = ((page * pageSize + token) * numHeads + head) * dim;
+        out.set(raw.subarray(from, from + dim), ((page * numHeads + head) * pageSize + token) * dim);
+      }
+    }
+  }
+  return out;
+}
