@@ -16,7 +16,7 @@ describe("explainPlan", () => {
   it("says the batch, the tiles, the items and the balance", () => {
     assert.match(text, /^3 requests, 102 query tokens, 8 query heads over 2 KV heads \(group 4\), pages of 16$/m);
     assert.match(text, /^masks: causal, window of 999 back$/m);
-    assert.match(text, /^tiles: 6 \(2 decode of up to 16 rows, 4 prefill of up to 128\)$/m);
+    assert.match(text, /^tiles: 6 \(3 decode of up to 16 rows, 3 prefill of up to 128\)$/m);
     assert.match(text, new RegExp(`^work items: ${plan.numWorkItems} on 6 of 6 CTAs$`, "m"));
     assert.match(text, new RegExp(`workspace ${plan.workspaceBytes} bytes`));
     const totals = totalsOf(loadsOfPlan(plan, planner.config));
