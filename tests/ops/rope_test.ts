@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { InvalidArgumentError, rope, ropeFrequencies } from "../../mod.ts";
+import { onEveryBackend } from "../support/backends.ts";
+import { assertClose, FLOAT_DTYPES, matrix } from "../support/matrix.ts";
+import { Random } from "../support/random.ts";
+import { roundingOf } from "../support/tolerance.ts";
+
+/** One head rotated in f64, and the size of what each element is a sum of. */
+function rotateHead(
+  head: Float32Array,
+  invFreq: Float32Array,
+  position: number,
+  interleaved: boolean,
+): { out: Float64Array; size: Float64Array } {
+  const out = Float64Array.from(head);
+  const size = new Float64Array(head.length);
+  for (let i = 0; i < invFreq.length; i++) {
+    const [a, b] = interleaved ? [2 * i, 2 * i + 1] : [i, i + invFreq.length];
+    const angle = position * invFreq[i];
+    out[a] = head[a] * Math.cos(angle) - head[b] * Math.sin(angle);
+    out[b] = head[b] * Math.cos(angle) + head[a] * Math.sin(angle);
+    size[a] = size[b] = Math.abs(head[a]) + Math.abs(head[b]);
+  }
+  return { out, size };
+}
+
+/** Positions at which a plain f32 product of position and frequency has lost the angle. */
+const POSITIONS = [0, 1, 2, 17, 4095, 131071, 1000003, 16777217, 0x7fffffff, -1, -5000];
+
+onEveryBackend("rope", (device) => {
+  for (const dtype of FLOAT_DTYPES) {
+    for (const interleaved of [false, true]) {
+      for (const [numHeads, headDim, rotaryDim] of [[3, 64, 64], [1, 128, 32], [5, 96, 2], [2, 6, 6]]) {
+        it(`${dtype}, ${numHeads} heads of ${headDim}, ${rotaryDim} rotated, ${interleaved ? "neighbours" : "halves"}`, async () => {
+          const invFreq = ropeFrequencies({ rotaryDim });
+          const numTokens = POSITIONS.length;
+          const gap = 2;
+          // Tokens are rows of heads; heads lie with gaps as well.
+          using rows = matrix(
+            device(),
+            [numTokens * numHeads, headDim],
+            dtype,
+            gap,
+            new Random(headDim).normals(numTokens * numHeads * headDim),
+          );
+          const x = rows.tensor.view([numTokens, numHeads, headDim], [numHeads * (headDim + gap), headDim + gap, 1]);
+          using positions = device().fromArray(POSITIONS, "i32");
+          using frequencies = device().fromArray(invFreq, "f32");
+          assert.equal(rope({ x, positions, invFreq: frequencies, interleaved }), x);
+          const got = await rows.read();
+          for (let token = 0; token < numTokens; token++) {
+            for (let head = 0; head < numHeads; head++) {
+              const at = (token * numHeads + head) * headDim;
+              const { out, size } = rotateHead(
+                rows.content.subarray(at, at + headDim),
+                invFreq,
+                POSITIONS[token],
+                interleaved,
+              );
+              const tolerance = (i: number): number =>
+                size[i] === 0 ? 0 : 1.01 * roundingOf(dtype, out[i]) + 2 ** -21 * size[i];
+              assertClose(got.subarray(at, at + headDim), out, tolerance, `position ${POSITIONS[token]}, head ${head}`);
+            }
+          }
+        });
+      }
+    }
+  }
+
+  it("refuses more frequencies than pairs", () => {
+    using x = device().tensor([1, 1, 64], "f32");
+    using positions = device().tensor([1], "i32");
+    using invFreq = device().tensor([33], "f32");
+    assert.throws(() => rope({ x, positions, invFreq }), /33 frequencies for heads of 64. Pass at most 32/);
+  });
+});
+
+describe("ropeFrequencies", () => {
+  it("falls from 1 as powers of theta", () => {
+    const invFreq = ropeFrequencies({ rotaryDim: 8, theta: 10000 });
+    assertClose(invFreq, [1, 0.1, 0.01, 0.001], (i) => 1e-7 * invFreq[i], "frequencies");
+    const stretched = ropeFrequencies({ rotaryDim: 8, linearFactor: 4 });
+    assertClose(stretched, [0.25, 0.025, 0.0025, 0.00025], (i) => 1e-7 * stretched[i], "frequencies");
+  });
+
+  it("scales as Llama 3.1 does: high frequencies stay, low ones are divided, those between are blended", () => {
+    const llama3 = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPosition: 8192 };
+    const plain = ropeFrequencies({ rotaryDim: 128, theta: 500000 });
+    const scaled = ropeFrequencies({ rotaryDim: 128, theta: 500000, llama3 });
+    for (let i = 0; i < 64; i++) {
+      const wavelength = 2 * Math.PI / plain[i];
+      const smooth = (8192 / wavelength - 1) / 3;
+      const expected = wavelength < 8192 / 4
+        ? plain[i]
+        : wavelength > 8192
+        ? plain[i] / 8
+        : (1 - smooth) * plain[i] / 8 + smooth * plain[i];
+      assert.ok(Math.abs(scaled[i] - expected) <= 2e-7 * expected, `frequency ${i}`);
+    }
+    assert.ok(scaled.some((value, i) => value < plain[i] && value > plain[i] / 7.9), "none is blended");
+  });
+
+  it("refuses values that make no frequencies", () => {
+    for (const rotaryDim of [0, 3, -2, 1.5, NaN]) {
+      assert.throws(() => ropeFrequencies({ rotaryDim }), InvalidArgumentError);
+    }
+    assert.throws(() => ropeFrequencies({ rotaryDim: 4, theta: 0 }), InvalidArgumentError);
+    assert.throws(() => ropeFrequencies({ rotaryDim: 4, linearFactor: NaN }), InvalidArgumentError);
+  });
+});
