@@ -1,0 +1,26 @@
+// access.h: how a tensor's elements may be read and written, for launchers that choose between a kernel of 16-byte accesses ("wide")
+// and one for any address ("narrow").
+#pragma once
+#include <cstdint>
+
+#include "../../flashpage.h"
+
+namespace fp::cuda {
+
+inline int element_bytes(int dtype) { return dtype == FP_F32 ? 4 : 2; }
+
+// Of kernel names.
+inline const char *dtype_suffix(int dtype) { return dtype == FP_F32 ? "f32" : dtype == FP_F16 ? "f16" : "bf16"; }
+
+inline int64_t stride_bytes(double elements, int dtype) { return static_cast<int64_t>(elements) * element_bytes(dtype); }
+
+constexpr bool is_wide(int64_t bytes) { return bytes % 16 == 0; }
+
+// All rows begin at multiples of 16 bytes. The stride of a single row means nothing.
+inline bool has_wide_rows(fp_address address, int64_t num_rows, int64_t row_bytes) {
+  return is_wide(static_cast<int64_t>(address)) && (num_rows <= 1 || is_wide(row_bytes));
+}
+
+constexpr int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace fp::cuda
