@@ -15,6 +15,7 @@ import type { PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
 import type { KvLayout } from "../kv_cache/layout.ts";
 import type { KvLayer, PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
+import { withOutput } from "../ops/check.ts";
 import { PlanBuffer } from "../plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../planner/cost.ts";
 import { explainPlan, type PlanExplanation } from "../planner/explain.ts";
@@ -184,8 +185,7 @@ export class BatchAttention implements Disposable {
     const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
     const { numTokens } = plan;
     this.#expect("q", q, numTokens, headDimQk);
-    const result = out ?? this.device.tensor([numTokens, numQoHeads, headDimVo], dtype);
-    this.#expect("out", result, numTokens, headDimVo);
+    if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);
     const args = this.#args;
     if ("pool" in cache) this.#useCache(cache, layer, plan);
@@ -195,17 +195,18 @@ export class BatchAttention implements Disposable {
         `Cannot run attention: the plan uses page ${this.#maxPage}, and the cache has ${args.numPages} pages. Plan with this cache's page table.`,
       );
     }
-    if (numTokens === 0) return result;
     args.q = q.address;
     args.qTokenStride = q.strides[0];
     args.qHeadStride = q.strides[1];
-    args.out = result.address;
-    args.outTokenStride = result.strides[0];
-    args.outHeadStride = result.strides[1];
     args.lse = lse?.address ?? 0;
-    const { native } = this.device;
-    native.check(native.fp_attention_run(stream.handle, args.bytes), "run attention");
-    return result;
+    return withOutput(out, () => this.device.tensor([numTokens, numQoHeads, headDimVo], dtype), (result) => {
+      args.out = result.address;
+      args.outTokenStride = result.strides[0];
+      args.outHeadStride = result.strides[1];
+      if (numTokens === 0) return;
+      const { native } = this.device;
+      native.check(native.fp_attention_run(stream.handle, args.bytes), "run attention");
+    });
   }
 
   #writePlanArgs(plan: Plan, customMask: CustomMask | undefined): void {

@@ -8,6 +8,7 @@ import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { MergeStatesArgs } from "../ffi/structs.gen.ts";
+import { withOutput } from "../ops/check.ts";
 
 /** Arguments of {@linkcode mergeStates}. */
 export interface MergeStatesOptions {
@@ -36,25 +37,25 @@ export function mergeStates({ states, lses, out, lse, stream }: MergeStatesOptio
   }
   const [numStates, numTokens, numHeads, headDim] = shape;
   if (numStates < 1) throw new InvalidArgumentError("Cannot merge states: there are none. Pass at least one.");
-  const result = out ?? device.tensor([numTokens, numHeads, headDim], dtype);
   expect("states", states, dtype, shape);
   expect("lses", lses, "f32", [numStates, numTokens, numHeads]);
-  expect("out", result, dtype, [numTokens, numHeads, headDim]);
+  if (out !== undefined) expect("out", out, dtype, [numTokens, numHeads, headDim]);
   if (lse !== undefined) expect("lse", lse, "f32", [numTokens, numHeads]);
-  if ([lses, result, lse, place].some((other) => other !== undefined && other.device !== device)) {
+  if ([lses, out, lse, place].some((other) => other !== undefined && other.device !== device)) {
     throw new InvalidArgumentError("Cannot merge states: states, lses, out, lse and the stream must be of one device.");
   }
-  if (numTokens * numHeads === 0 || headDim === 0) return result;
-  args.dtype = DTYPE_CODE[dtype];
-  args.numRows = numTokens * numHeads;
-  args.numStates = numStates;
-  args.headDim = headDim;
-  args.states = states.address;
-  args.statesLse = lses.address;
-  args.out = result.address;
-  args.lse = lse?.address ?? 0;
-  device.native.check(device.native.fp_merge_states(place.handle, args.bytes), "merge states");
-  return result;
+  return withOutput(out, () => device.tensor([numTokens, numHeads, headDim], dtype), (result) => {
+    if (numTokens * numHeads === 0 || headDim === 0) return;
+    args.dtype = DTYPE_CODE[dtype];
+    args.numRows = numTokens * numHeads;
+    args.numStates = numStates;
+    args.headDim = headDim;
+    args.states = states.address;
+    args.statesLse = lses.address;
+    args.out = result.address;
+    args.lse = lse?.address ?? 0;
+    device.native.check(device.native.fp_merge_states(place.handle, args.bytes), "merge states");
+  });
 }
 
 function expect(name: string, tensor: Tensor, dtype: string, shape: readonly number[]): void {

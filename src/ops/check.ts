@@ -56,6 +56,24 @@ export function expectTensor(
   }
 }
 
+/**
+ * Runs an operation on the caller's output, or on a new one that goes back if the operation is refused.
+ *
+ * @param out the caller's, if any.
+ * @param create makes a new one.
+ * @param enqueue checks the output and enqueues the operation.
+ */
+export function withOutput(out: Tensor | undefined, create: () => Tensor, enqueue: (result: Tensor) => void): Tensor {
+  const result = out ?? create();
+  try {
+    enqueue(result);
+  } catch (error) {
+    if (out === undefined) result.dispose();
+    throw error;
+  }
+  return result;
+}
+
 /** Refuses a number that is not an integer in a range. */
 export function expectInteger(action: string, name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max) {

@@ -7,7 +7,7 @@ import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { EmbeddingArgs } from "../ffi/structs.gen.ts";
-import { expectTensor, placeOf } from "./check.ts";
+import { expectTensor, placeOf, withOutput } from "./check.ts";
 
 /** Arguments of {@linkcode embedding}. */
 export interface EmbeddingOptions {
@@ -32,18 +32,18 @@ export function embedding({ ids, table, out, stream }: EmbeddingOptions): Tensor
   expectTensor(action, "ids", ids, device, "i32", [-1]);
   const [vocabSize, dim] = table.shape;
   const numTokens = ids.shape[0];
-  const result = out ?? device.tensor([numTokens, dim], dtype);
-  expectTensor(action, "out", result, device, dtype, [numTokens, dim]);
-  table.assertContiguous(action, "table");
-  result.assertContiguous(action, "out");
-  if (numTokens === 0 || dim === 0) return result;
-  args.dtype = DTYPE_CODE[dtype];
-  args.numTokens = numTokens;
-  args.vocabSize = vocabSize;
-  args.dim = dim;
-  args.ids = ids.address;
-  args.table = table.address;
-  args.out = result.address;
-  device.native.check(device.native.fp_embedding(place.handle, args.bytes), action);
-  return result;
+  return withOutput(out, () => device.tensor([numTokens, dim], dtype), (result) => {
+    expectTensor(action, "out", result, device, dtype, [numTokens, dim]);
+    table.assertContiguous(action, "table");
+    result.assertContiguous(action, "out");
+    if (numTokens === 0 || dim === 0) return;
+    args.dtype = DTYPE_CODE[dtype];
+    args.numTokens = numTokens;
+    args.vocabSize = vocabSize;
+    args.dim = dim;
+    args.ids = ids.address;
+    args.table = table.address;
+    args.out = result.address;
+    device.native.check(device.native.fp_embedding(place.handle, args.bytes), action);
+  });
 }

@@ -7,7 +7,7 @@ import { type DType, DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { LinearArgs } from "../ffi/structs.gen.ts";
-import { expectTensor, placeOf } from "./check.ts";
+import { expectTensor, placeOf, withOutput } from "./check.ts";
 
 /** Arguments of {@linkcode linear}. */
 export interface LinearOptions {
@@ -38,20 +38,20 @@ export function linear({ x, weight, bias, out, outDtype, stream }: LinearOptions
   weight.assertContiguous(action, "weight");
   const outDim = weight.shape[0];
   if (bias !== undefined) expectTensor(action, "bias", bias, device, dtype, [outDim]);
-  const result = out ?? device.tensor([numRows, outDim], outDtype ?? dtype);
-  expectTensor(action, "out", result, device, outDtype ?? [dtype, "f32"], [numRows, outDim]);
-  if (numRows === 0 || outDim === 0) return result;
-  args.dtype = DTYPE_CODE[dtype];
-  args.outDtype = DTYPE_CODE[result.dtype];
-  args.numRows = numRows;
-  args.inDim = inDim;
-  args.outDim = outDim;
-  args.x = x.address;
-  args.xRowStride = x.strides[0];
-  args.weight = weight.address;
-  args.bias = bias?.address ?? 0;
-  args.out = result.address;
-  args.outRowStride = result.strides[0];
-  device.native.check(device.native.fp_linear(place.handle, args.bytes), action);
-  return result;
+  return withOutput(out, () => device.tensor([numRows, outDim], outDtype ?? dtype), (result) => {
+    expectTensor(action, "out", result, device, outDtype ?? [dtype, "f32"], [numRows, outDim]);
+    if (numRows === 0 || outDim === 0) return;
+    args.dtype = DTYPE_CODE[dtype];
+    args.outDtype = DTYPE_CODE[result.dtype];
+    args.numRows = numRows;
+    args.inDim = inDim;
+    args.outDim = outDim;
+    args.x = x.address;
+    args.xRowStride = x.strides[0];
+    args.weight = weight.address;
+    args.bias = bias?.address ?? 0;
+    args.out = result.address;
+    args.outRowStride = result.strides[0];
+    device.native.check(device.native.fp_linear(place.handle, args.bytes), action);
+  });
 }

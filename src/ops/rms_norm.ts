@@ -9,7 +9,7 @@ import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { RmsNormArgs } from "../ffi/structs.gen.ts";
-import { expectTensor, placeOf } from "./check.ts";
+import { expectTensor, placeOf, withOutput } from "./check.ts";
 
 /** Arguments of {@linkcode rmsNorm}. */
 export interface RmsNormOptions {
@@ -41,20 +41,20 @@ export function rmsNorm({ x, weight, eps, residual, out, stream }: RmsNormOption
   if (!(eps > 0) || !Number.isFinite(eps)) {
     throw new InvalidArgumentError(`Cannot ${action}: eps is ${eps}. Pass a finite number > 0.`);
   }
-  const result = out ?? device.tensor([numRows, dim], dtype);
-  expectTensor(action, "out", result, device, dtype, [numRows, dim]);
-  if (numRows === 0 || dim === 0) return result;
-  args.dtype = DTYPE_CODE[dtype];
-  args.numRows = numRows;
-  args.dim = dim;
-  args.eps = eps;
-  args.x = x.address;
-  args.xRowStride = x.strides[0];
-  args.residual = residual?.address ?? 0;
-  args.residualRowStride = residual?.strides[0] ?? 0;
-  args.weight = weight.address;
-  args.out = result.address;
-  args.outRowStride = result.strides[0];
-  device.native.check(device.native.fp_rms_norm(place.handle, args.bytes), action);
-  return result;
+  return withOutput(out, () => device.tensor([numRows, dim], dtype), (result) => {
+    expectTensor(action, "out", result, device, dtype, [numRows, dim]);
+    if (numRows === 0 || dim === 0) return;
+    args.dtype = DTYPE_CODE[dtype];
+    args.numRows = numRows;
+    args.dim = dim;
+    args.eps = eps;
+    args.x = x.address;
+    args.xRowStride = x.strides[0];
+    args.residual = residual?.address ?? 0;
+    args.residualRowStride = residual?.strides[0] ?? 0;
+    args.weight = weight.address;
+    args.out = result.address;
+    args.outRowStride = result.strides[0];
+    device.native.check(device.native.fp_rms_norm(place.handle, args.bytes), action);
+  });
 }

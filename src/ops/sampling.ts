@@ -10,7 +10,7 @@ import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { ArgmaxArgs, SampleArgs, SAMPLING_ROW } from "../ffi/structs.gen.ts";
-import { expectInteger, expectTensor, placeOf } from "./check.ts";
+import { expectInteger, expectTensor, placeOf, withOutput } from "./check.ts";
 
 /** Arguments of {@linkcode argmax}. */
 export interface ArgmaxOptions {
@@ -32,17 +32,17 @@ export function argmax({ logits, out, stream }: ArgmaxOptions): Tensor {
   expectTensor(action, "logits", logits, device, ["bf16", "f16", "f32"], [-1, -1]);
   const [numRows, vocabSize] = logits.shape;
   expectInteger(action, "the vocabulary size", vocabSize, 1, 0x7fffffff);
-  const result = out ?? device.tensor([numRows], "i32");
-  expectTensor(action, "out", result, device, "i32", [numRows]);
-  if (numRows === 0) return result;
-  argmaxArgs.dtype = DTYPE_CODE[dtype];
-  argmaxArgs.numRows = numRows;
-  argmaxArgs.vocabSize = vocabSize;
-  argmaxArgs.logits = logits.address;
-  argmaxArgs.logitsRowStride = logits.strides[0];
-  argmaxArgs.out = result.address;
-  device.native.check(device.native.fp_argmax(place.handle, argmaxArgs.bytes), action);
-  return result;
+  return withOutput(out, () => device.tensor([numRows], "i32"), (result) => {
+    expectTensor(action, "out", result, device, "i32", [numRows]);
+    if (numRows === 0) return;
+    argmaxArgs.dtype = DTYPE_CODE[dtype];
+    argmaxArgs.numRows = numRows;
+    argmaxArgs.vocabSize = vocabSize;
+    argmaxArgs.logits = logits.address;
+    argmaxArgs.logitsRowStride = logits.strides[0];
+    argmaxArgs.out = result.address;
+    device.native.check(device.native.fp_argmax(place.handle, argmaxArgs.bytes), action);
+  });
 }
 
 /** How one row is sampled. */
@@ -86,25 +86,25 @@ export function sample({ logits, params, out, stream }: SampleOptions): Tensor {
       `Cannot ${action}: ${params.length} sampling parameters for ${numRows} rows of logits. Pass one a row.`,
     );
   }
-  const result = out ?? device.tensor([numRows], "i32");
-  expectTensor(action, "out", result, device, "i32", [numRows]);
-  if (numRows === 0) return result;
-  const packed = packParams(action, params);
-  const rows = device.tensor([packed.length], "i32");
-  try {
-    rows.write(packed, place);
-    sampleArgs.dtype = DTYPE_CODE[dtype];
-    sampleArgs.numRows = numRows;
-    sampleArgs.vocabSize = vocabSize;
-    sampleArgs.logits = logits.address;
-    sampleArgs.logitsRowStride = logits.strides[0];
-    sampleArgs.rows = rows.address;
-    sampleArgs.out = result.address;
-    device.native.check(device.native.fp_sample(place.handle, sampleArgs.bytes), action);
-  } finally {
-    rows.dispose();
-  }
-  return result;
+  return withOutput(out, () => device.tensor([numRows], "i32"), (result) => {
+    expectTensor(action, "out", result, device, "i32", [numRows]);
+    if (numRows === 0) return;
+    const packed = packParams(action, params);
+    const rows = device.tensor([packed.length], "i32");
+    try {
+      rows.write(packed, place);
+      sampleArgs.dtype = DTYPE_CODE[dtype];
+      sampleArgs.numRows = numRows;
+      sampleArgs.vocabSize = vocabSize;
+      sampleArgs.logits = logits.address;
+      sampleArgs.logitsRowStride = logits.strides[0];
+      sampleArgs.rows = rows.address;
+      sampleArgs.out = result.address;
+      device.native.check(device.native.fp_sample(place.handle, sampleArgs.bytes), action);
+    } finally {
+      rows.dispose();
+    }
+  });
 }
 
 function packParams(action: string, params: readonly SamplingParams[]): Int32Array {

@@ -8,7 +8,7 @@ import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { SiluAndMulArgs } from "../ffi/structs.gen.ts";
-import { expectTensor, placeOf } from "./check.ts";
+import { expectTensor, placeOf, withOutput } from "./check.ts";
 
 /** Arguments of {@linkcode siluAndMul}. */
 export interface SiluAndMulOptions {
@@ -35,16 +35,16 @@ export function siluAndMul({ x, out, stream }: SiluAndMulOptions): Tensor {
     );
   }
   const dim = width / 2;
-  const result = out ?? device.tensor([numRows, dim], dtype);
-  expectTensor(action, "out", result, device, dtype, [numRows, dim]);
-  if (numRows === 0 || dim === 0) return result;
-  args.dtype = DTYPE_CODE[dtype];
-  args.numRows = numRows;
-  args.dim = dim;
-  args.x = x.address;
-  args.xRowStride = x.strides[0];
-  args.out = result.address;
-  args.outRowStride = result.strides[0];
-  device.native.check(device.native.fp_silu_and_mul(place.handle, args.bytes), action);
-  return result;
+  return withOutput(out, () => device.tensor([numRows, dim], dtype), (result) => {
+    expectTensor(action, "out", result, device, dtype, [numRows, dim]);
+    if (numRows === 0 || dim === 0) return;
+    args.dtype = DTYPE_CODE[dtype];
+    args.numRows = numRows;
+    args.dim = dim;
+    args.x = x.address;
+    args.xRowStride = x.strides[0];
+    args.out = result.address;
+    args.outRowStride = result.strides[0];
+    device.native.check(device.native.fp_silu_and_mul(place.handle, args.bytes), action);
+  });
 }
