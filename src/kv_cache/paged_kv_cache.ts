@@ -186,9 +186,11 @@ export class PagedKvCache implements Disposable {
    * An empty sequence, or one that starts with a cached prefix.
    *
    * @param prefix from `prefixes.match`; the sequence takes over its pages.
+   * @throws {InvalidArgumentError | PageError} if the prefix is not whole pages in use of this cache.
    */
   createSequence(prefix?: PrefixMatch): Sequence {
     this.#assertOpen("create a sequence");
+    if (prefix !== undefined) this.#checkPrefix(prefix);
     return new Sequence(this.#owner, prefix?.pages ?? new Int32Array(0), prefix?.numTokens ?? 0);
   }
 
@@ -348,11 +350,18 @@ export class PagedKvCache implements Disposable {
       );
     }
     const counts = sequences.map((_, i) => indptr[i + 1] - indptr[i]);
-    // Refuse bad tensors before pages are taken: a failed append must leave the sequences as they were.
+    // Bad tensors are refused before pages are taken.
     this.#expectNew("k", kv.k, kv.k.shape[0], this.headDim);
     this.#expectNew("v", kv.v, kv.k.shape[0], this.headDimVo);
+    const lengths = sequences.map(({ length }) => length);
     const slots = this.extend(sequences, counts);
-    this.write({ k: kv.k, v: kv.v, slots, rope: kv.rope });
+    try {
+      this.write({ k: kv.k, v: kv.v, slots, rope: kv.rope });
+    } catch (error) {
+      // A failed append leaves the sequences as they were.
+      sequences.forEach((sequence, i) => sequence.truncate(lengths[i]));
+      throw error;
+    }
     return slots;
   }
 
@@ -430,6 +439,21 @@ export class PagedKvCache implements Disposable {
       if (count > 0 && this.#lastPageIsSharedAndPartFull(sequence)) numCopies++;
     }
     return { qoIndptr, numNewPages, numCopies };
+  }
+
+  #checkPrefix({ pages, numTokens }: PrefixMatch): void {
+    if (numTokens !== pages.length * this.pageSize) {
+      throw new InvalidArgumentError(
+        `Cannot create a sequence: the prefix has ${numTokens} tokens on ${pages.length} pages of ${this.pageSize}. Pass what prefixes.match() returned.`,
+      );
+    }
+    for (const page of pages) {
+      if (this.pool.count(page) === 0) {
+        throw new PageError(
+          `Cannot create a sequence: page ${page} of the prefix is free. Pass what prefixes.match() returned, once.`,
+        );
+      }
+    }
   }
 
   #lastPageIsSharedAndPartFull({ length, pages }: Sequence): boolean {

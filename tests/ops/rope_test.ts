@@ -4,26 +4,8 @@ import { InvalidArgumentError, rope, ropeFrequencies } from "../../mod.ts";
 import { onEveryBackend } from "../support/backends.ts";
 import { assertClose, FLOAT_DTYPES, matrix } from "../support/matrix.ts";
 import { Random } from "../support/random.ts";
+import { rotateHead } from "../support/rotate.ts";
 import { roundingOf } from "../support/tolerance.ts";
-
-/** One head rotated in f64, and the size of what each element is a sum of. */
-function rotateHead(
-  head: Float32Array,
-  invFreq: Float32Array,
-  position: number,
-  interleaved: boolean,
-): { out: Float64Array; size: Float64Array } {
-  const out = Float64Array.from(head);
-  const size = new Float64Array(head.length);
-  for (let i = 0; i < invFreq.length; i++) {
-    const [a, b] = interleaved ? [2 * i, 2 * i + 1] : [i, i + invFreq.length];
-    const angle = position * invFreq[i];
-    out[a] = head[a] * Math.cos(angle) - head[b] * Math.sin(angle);
-    out[b] = head[b] * Math.cos(angle) + head[a] * Math.sin(angle);
-    size[a] = size[b] = Math.abs(head[a]) + Math.abs(head[b]);
-  }
-  return { out, size };
-}
 
 /** Positions at which a plain f32 product of position and frequency has lost the angle. */
 const POSITIONS = [0, 1, 2, 17, 4095, 131071, 1000003, 16777217, 0x7fffffff, -1, -5000];
