@@ -19,7 +19,16 @@ export { Stream } from "./src/device/stream.ts";
 export { Tensor } from "./src/device/tensor.ts";
 export { blockSparseLevel, type BlockSparseMatrix } from "./src/formats/block_sparse.ts";
 export { type KvLevel, type PrefixGroup, sharedPrefixLevels } from "./src/formats/levels.ts";
-export { kvLen, numRows, type PageTable, pageTable, pageTableFromLists } from "./src/formats/page_table.ts";
+export {
+  densePageTable,
+  type KvCsr,
+  kvLen,
+  numRows,
+  type PageTable,
+  pageTable,
+  pageTableFromCsr,
+  pageTableFromLists,
+} from "./src/formats/page_table.ts";
 export { indptrOf, raggedPageTable } from "./src/formats/ragged.ts";
 export type { KvLayout, KvStrides } from "./src/kv_cache/layout.ts";
 export { PagePool } from "./src/kv_cache/page_pool.ts";
