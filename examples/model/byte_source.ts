@@ -1,4 +1,4 @@
-/** Reading a file by ranges, so that a model larger than memory's free half still loads. Nothing is read past the end. */
+/** Reading a file by ranges, so that a model need not fit into the host's memory. Nothing is read past the end. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { ModelError } from "./errors.ts";
 
@@ -19,7 +19,12 @@ export function fileSource(path: string): ByteSource {
   } catch (error) {
     throw new ModelError(`Cannot read ${path}: ${(error as Error).message}. Check the path.`, { cause: error });
   }
-  const { size } = fstatSync(file);
+  const facts = fstatSync(file);
+  if (!facts.isFile()) {
+    closeSync(file);
+    throw new ModelError(`Cannot read ${path}: it is no file. Pass the path of a GGUF file.`);
+  }
+  const { size } = facts;
   return {
     name: path,
     size,

@@ -88,6 +88,7 @@ describe("GgufFile", () => {
       assert.deepEqual(file.metadata.strings("words"), words);
       assert.equal(file.metadata.integer("after"), 3);
       assert.deepEqual([...new Float32Array(file.readBlocks(file.tensor("b"), 0, 5).buffer)], [9, 8, 7, 6, 5]);
+      assert.throws(() => GgufFile.open(folder), /it is no file/);
     } finally {
       rmSync(folder, { recursive: true });
     }
