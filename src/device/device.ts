@@ -228,7 +228,7 @@ export class Device implements Disposable {
 }
 
 function checkDtype(dtype: DType): void {
-  if (!(dtype in DTYPE_CODE)) {
+  if (!Object.hasOwn(DTYPE_CODE, dtype)) {
     throw new InvalidArgumentError(
       `Cannot make a tensor of dtype ${JSON.stringify(dtype)}: pass one of ${Object.keys(DTYPE_CODE).join(", ")}.`,
     );

@@ -6,51 +6,21 @@
  * @module
  */
 import { DisposedError, InvalidArgumentError, PageError } from "../errors.ts";
-import { KvAppendArgs, KvCopyPagesArgs } from "../ffi/structs.gen.ts";
 import type { Device } from "../device/device.ts";
-import { type DType, DTYPE_CODE } from "../device/dtype.ts";
+import type { DType } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIntegrity } from "./integrity.ts";
-import { type KvLayout, type KvStrides, kvStrides } from "./layout.ts";
+import { type AppendRope, type KvLayer, KvMemory } from "./kv_memory.ts";
+import type { KvLayout } from "./layout.ts";
+import { checkKvCacheOptions, type PagedKvCacheOptions } from "./options.ts";
 import { PagePool } from "./page_pool.ts";
 import { type PrefixMatch, PrefixTree } from "./prefix_tree.ts";
 import { Sequence } from "./sequence.ts";
 
-/** Head dims the kernels have. */
-const HEAD_DIMS = [64, 96, 128, 192, 256];
-/** The largest page size of the ABI. */
-const MAX_PAGE_SIZE = 1024;
-
-/** How to make a {@linkcode PagedKvCache}. */
-export interface PagedKvCacheOptions {
-  /** Pages in each layer. */
-  numPages: number;
-  /** Tokens a page, 1 to 1024; not necessarily a power of two. */
-  pageSize: number;
-  numKvHeads: number;
-  /** 64, 96, 128, 192 or 256. */
-  headDim: number;
-  /** Of the values, if another than that of the keys. */
-  headDimVo?: number;
-  /** `"bf16"` or `"f16"`; `"f32"` on the CPU. */
-  dtype: DType;
-  /** Layers that share the page table; 1 by default. */
-  numLayers?: number;
-  /** `"NHD"` (default): [page, token, head, dim]; `"HND"`: [page, head, token, dim]. */
-  kvLayout?: KvLayout;
-  /** Stream of all the cache's work; the device's own by default. */
-  stream?: Stream;
-}
-
-/** Rotary embedding applied to keys as they are written. */
-export interface AppendRope {
-  /** f32 [rotaryDim / 2]: radians per position, scaling included. */
-  invFreq: Tensor;
-  /** Pairs (2i, 2i+1) if true, else (i, i + rotaryDim / 2). */
-  interleaved?: boolean;
-}
+export type { AppendRope, KvLayer } from "./kv_memory.ts";
+export type { PagedKvCacheOptions } from "./options.ts";
 
 /** Where the tokens of one step go; made by {@linkcode PagedKvCache.extend}, valid until the next call of it. */
 export interface AppendSlots {
@@ -77,14 +47,6 @@ export interface KvWrite {
   rope?: AppendRope;
 }
 
-/** One layer's memory, as attention reads it. */
-export interface KvLayer {
-  readonly k: Tensor;
-  readonly v: Tensor;
-  readonly kStrides: KvStrides;
-  readonly vStrides: KvStrides;
-}
-
 /** Pages of K and V on a device, with sequences over them. */
 export class PagedKvCache implements Disposable {
   readonly device: Device;
@@ -101,12 +63,8 @@ export class PagedKvCache implements Disposable {
   readonly pool: PagePool;
   /** Prefixes kept for later prompts; empty until someone inserts. `extend` evicts from it when pages run short. */
   readonly prefixes: PrefixTree;
-  readonly #keys: Tensor;
-  readonly #values: Tensor;
-  readonly #layers: KvLayer[] = [];
+  readonly #memory: KvMemory;
   readonly #sequences: Set<Sequence> = new Set();
-  readonly #appendArgs = new KvAppendArgs();
-  readonly #copyArgs = new KvCopyPagesArgs();
   /** Slots and positions of the present step; reused, in stream order. */
   #slots: Tensor | undefined;
   /** Page pairs of copy-on-write. */
@@ -116,59 +74,21 @@ export class PagedKvCache implements Disposable {
 
   /** @throws {InvalidArgumentError} or an out-of-memory error; nothing is kept then. */
   constructor(device: Device, options: PagedKvCacheOptions) {
-    const { numPages, pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, numLayers = 1, kvLayout = "NHD" } =
-      options;
-    expectInteger("pageSize", pageSize, 1, MAX_PAGE_SIZE);
-    expectInteger("numKvHeads", numKvHeads, 1, 65536);
-    expectInteger("numLayers", numLayers, 1, 65536);
-    for (const [name, dim] of [["headDim", headDim], ["headDimVo", headDimVo]] as const) {
-      if (!HEAD_DIMS.includes(dim)) {
-        throw new InvalidArgumentError(
-          `Cannot create KV cache: ${name} is ${dim}. Supported: ${HEAD_DIMS.join(", ")}.`,
-        );
-      }
-    }
-    if (dtype !== "bf16" && dtype !== "f16" && !(dtype === "f32" && device.kind === "cpu")) {
-      throw new InvalidArgumentError(
-        `Cannot create KV cache: dtype ${dtype} on ${device.kind}. Supported: bf16, f16${
-          device.kind === "cpu" ? ", f32" : ""
-        }.`,
-      );
-    }
-    if (kvLayout !== "NHD" && kvLayout !== "HND") {
-      throw new InvalidArgumentError(
-        `Cannot create KV cache: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`,
-      );
-    }
+    const checked = checkKvCacheOptions(device, options);
+    const { numPages, pageSize } = checked;
     this.device = device;
-    this.pool = new PagePool(numPages);
-    this.prefixes = new PrefixTree(this.pool, pageSize);
     this.numPages = numPages;
     this.pageSize = pageSize;
-    this.numKvHeads = numKvHeads;
-    this.headDim = headDim;
-    this.headDimVo = headDimVo;
-    this.dtype = dtype;
-    this.numLayers = numLayers;
-    this.kvLayout = kvLayout;
-    this.stream = options.stream ?? device.stream;
-    if (this.stream.device !== device) {
-      throw new InvalidArgumentError("Cannot create KV cache: the stream belongs to another device.");
-    }
-    const page = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
-    this.#keys = device.tensor([numLayers * numPages, ...page, headDim], dtype);
-    try {
-      this.#values = device.tensor([numLayers * numPages, ...page, headDimVo], dtype);
-    } catch (error) {
-      this.#keys.dispose();
-      throw error;
-    }
-    const kStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDim);
-    const vStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDimVo);
-    for (let layer = 0; layer < numLayers; layer++) {
-      const [begin, end] = [layer * numPages, (layer + 1) * numPages];
-      this.#layers.push({ k: this.#keys.slice(begin, end), v: this.#values.slice(begin, end), kStrides, vStrides });
-    }
+    this.numKvHeads = checked.numKvHeads;
+    this.headDim = checked.headDim;
+    this.headDimVo = checked.headDimVo;
+    this.dtype = checked.dtype;
+    this.numLayers = checked.numLayers;
+    this.kvLayout = checked.kvLayout;
+    this.stream = checked.stream;
+    this.#memory = new KvMemory(device, checked);
+    this.pool = new PagePool(numPages);
+    this.prefixes = new PrefixTree(this.pool, pageSize);
   }
 
   /** Sequences that were not freed. */
@@ -178,8 +98,7 @@ export class PagedKvCache implements Disposable {
 
   /** One layer's pages. */
   layer(index: number): KvLayer {
-    expectInteger("layer", index, 0, this.numLayers - 1);
-    return this.#layers[index];
+    return this.#memory.layer(index);
   }
 
   /**
@@ -273,56 +192,7 @@ export class PagedKvCache implements Disposable {
         "Cannot write to the KV cache: these slots are of an earlier extend(). Write every layer before the next extend().",
       );
     }
-    const { k: kCache, v: vCache, kStrides, vStrides } = this.layer(layer);
-    this.#expectNew("k", k, slots.numTokens, this.headDim);
-    this.#expectNew("v", v, slots.numTokens, this.headDimVo);
-    if (slots.numTokens === 0) return;
-    const args = this.#appendArgs;
-    args.dtype = DTYPE_CODE[this.dtype];
-    args.numTokens = slots.numTokens;
-    args.numKvHeads = this.numKvHeads;
-    args.headDimQk = this.headDim;
-    args.headDimVo = this.headDimVo;
-    args.pageSize = this.pageSize;
-    args.numPages = this.numPages;
-    args.rotaryDim = 0;
-    args.ropeInterleaved = 0;
-    args.positions = 0;
-    args.invFreq = 0;
-    if (rope !== undefined) {
-      const { invFreq } = rope;
-      if (
-        invFreq.device !== this.device || invFreq.dtype !== "f32" || invFreq.shape.length !== 1 ||
-        2 * invFreq.shape[0] > this.headDim
-      ) {
-        throw new InvalidArgumentError(
-          `Cannot rotate keys: invFreq is ${invFreq.dtype} [${invFreq.shape}]. Pass f32 [rotaryDim / 2] of the cache's device, at most ${
-            this.headDim / 2
-          } long.`,
-        );
-      }
-      args.rotaryDim = 2 * invFreq.shape[0];
-      args.ropeInterleaved = rope.interleaved ? 1 : 0;
-      args.positions = slots.positions.address;
-      args.invFreq = invFreq.address;
-    }
-    args.k = k.address;
-    args.kTokenStride = k.strides[0];
-    args.kHeadStride = k.strides[1];
-    args.v = v.address;
-    args.vTokenStride = v.strides[0];
-    args.vHeadStride = v.strides[1];
-    args.kCache = kCache.address;
-    args.kPageStride = kStrides.page;
-    args.kCacheTokenStride = kStrides.token;
-    args.kCacheHeadStride = kStrides.head;
-    args.vCache = vCache.address;
-    args.vPageStride = vStrides.page;
-    args.vCacheTokenStride = vStrides.token;
-    args.vCacheHeadStride = vStrides.head;
-    args.slots = slots.slots.address;
-    const { native } = this.device;
-    native.check(native.fp_kv_append(this.stream.handle, args.bytes), "append to the KV cache");
+    this.#memory.write({ k, v, slots: slots.slots, positions: slots.positions, layer, rope });
   }
 
   /**
@@ -351,8 +221,8 @@ export class PagedKvCache implements Disposable {
     }
     const counts = sequences.map((_, i) => indptr[i + 1] - indptr[i]);
     // Bad tensors are refused before pages are taken.
-    this.#expectNew("k", kv.k, kv.k.shape[0], this.headDim);
-    this.#expectNew("v", kv.v, kv.k.shape[0], this.headDimVo);
+    this.#memory.expectRows("k", kv.k, kv.k.shape[0]);
+    this.#memory.expectRows("v", kv.v, kv.k.shape[0]);
     const lengths = sequences.map(({ length }) => length);
     const slots = this.extend(sequences, counts);
     try {
@@ -392,8 +262,7 @@ export class PagedKvCache implements Disposable {
     this.#disposed = true;
     for (const sequence of [...this.#sequences]) sequence.free();
     this.prefixes.clear();
-    this.#keys.dispose();
-    this.#values.dispose();
+    this.#memory.dispose();
     this.#slots?.dispose();
     this.#pairs?.dispose();
   }
@@ -481,51 +350,7 @@ export class PagedKvCache implements Disposable {
       this.#pairs = grown;
     }
     this.#pairs.slice(0, pairs.length).write(pairs, this.stream);
-    const args = this.#copyArgs;
-    args.dtype = DTYPE_CODE[this.dtype];
-    args.numCopies = pairs.length / 2;
-    args.numKvHeads = this.numKvHeads;
-    args.headDimQk = this.headDim;
-    args.headDimVo = this.headDimVo;
-    args.pageSize = this.pageSize;
-    args.numPages = this.numPages;
-    args.pairs = this.#pairs.address;
-    const { native } = this.device;
-    for (const { k, v, kStrides, vStrides } of this.#layers) {
-      args.kCache = k.address;
-      args.kPageStride = kStrides.page;
-      args.kCacheTokenStride = kStrides.token;
-      args.kCacheHeadStride = kStrides.head;
-      args.vCache = v.address;
-      args.vPageStride = vStrides.page;
-      args.vCacheTokenStride = vStrides.token;
-      args.vCacheHeadStride = vStrides.head;
-      native.check(native.fp_kv_copy_pages(this.stream.handle, args.bytes), "copy shared pages");
-    }
-  }
-
-  #expectNew(name: string, tensor: Tensor, numTokens: number, dim: number): void {
-    const want = [numTokens, this.numKvHeads, dim];
-    if (tensor.device !== this.device) {
-      throw new InvalidArgumentError(
-        `Cannot append ${name}: it lies on ${tensor.device.name}, the cache on ${this.device.name}.`,
-      );
-    }
-    if (tensor.dtype !== this.dtype) {
-      throw new InvalidArgumentError(
-        `Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${this.dtype}.`,
-      );
-    }
-    if (tensor.shape.length !== 3 || want.some((n, i) => tensor.shape[i] !== n)) {
-      throw new InvalidArgumentError(
-        `Cannot append ${name}: its shape is [${tensor.shape}]. Expected [numTokens, numKvHeads, headDim] = [${want}].`,
-      );
-    }
-    if (tensor.strides[2] !== 1) {
-      throw new InvalidArgumentError(
-        `Cannot append ${name}: its innermost stride is ${tensor.strides[2]}. It must be 1.`,
-      );
-    }
+    this.#memory.copyPages(this.#pairs, pairs.length / 2);
   }
 
   #assertOwn(sequence: Sequence, index: number): void {
@@ -537,11 +362,5 @@ export class PagedKvCache implements Disposable {
 
   #assertOpen(action: string): void {
     if (this.#disposed) throw new DisposedError(`Cannot ${action}: the KV cache was disposed.`);
-  }
-}
-
-function expectInteger(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`Cannot use KV cache: ${name} is ${value}. Pass an integer from ${min} to ${max}.`);
   }
 }
