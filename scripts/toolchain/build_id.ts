@@ -3,15 +3,16 @@
  * building, so CI sees when a library is older than its sources.
  */
 import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 
 const FOLDERS = ["native", "scripts/toolchain"];
 const FILES = ["scripts/build_native.ts"];
 const SKIP = /^native\/(prebuilt|build)\//;
 
 function walk(root: string, folder: string, out: string[]): void {
-  for (const entry of Deno.readDirSync(`${root}/${folder}`)) {
+  for (const entry of readdirSync(`${root}/${folder}`, { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) walk(root, path, out);
+    if (entry.isDirectory()) walk(root, path, out);
     else if (!SKIP.test(path)) out.push(path);
   }
 }
@@ -22,7 +23,7 @@ export function computeBuildId(root: string): string {
   for (const folder of FOLDERS) walk(root, folder, paths);
   const hash = createHash("sha256");
   for (const path of paths.filter((path) => !SKIP.test(path)).sort()) {
-    const bytes = Deno.readFileSync(`${root}/${path}`);
+    const bytes = readFileSync(`${root}/${path}`);
     hash.update(`${path}\0${bytes.length}\0`).update(bytes);
   }
   return hash.digest("hex").slice(0, 16);
