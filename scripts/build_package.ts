@@ -1,13 +1,14 @@
 /**
  * Compiles mod.ts to dist/: JavaScript and declarations for everyone who can't load TypeScript from a package (Deno, Node's tools, tsc).
  *
- *   deno task package [--out FOLDER]
+ *   deno task package                 of this repository
+ *   deno task package --root FOLDER   of a copy of the package's files
  */
 import ts from "typescript";
 
-const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
-const at = Deno.args.indexOf("--out");
-const out = at < 0 ? `${root}/dist` : Deno.args[at + 1];
+const at = Deno.args.indexOf("--root");
+const root = at < 0 ? new URL("..", import.meta.url).pathname.replace(/\/$/, "") : Deno.args[at + 1];
+const out = `${root}/dist`;
 
 const options: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,

@@ -36,11 +36,16 @@ let loaded: Promise<Native> | undefined;
 
 /** Finds, verifies and opens the library; once a process, unless it failed. */
 export function loadNative(): Promise<Native> {
-  loaded ??= findLibrary().then(openLibrary).catch((error) => {
+  loaded ??= findAndOpen().catch((error) => {
     loaded = undefined;
     throw error;
   });
   return loaded;
+}
+
+async function findAndOpen(): Promise<Native> {
+  runtimeName(); // A runtime that can't open any library is told so first.
+  return openLibrary(await findLibrary());
 }
 
 /** Opens the library at a path. @throws {NativeLoadError} if it can't be opened or has another ABI. */

@@ -37,7 +37,8 @@ export function checkPlan(plan: Plan, problem: AttentionProblem, config: Checked
   const ctaBegin = ctaBeginOfPlan(plan);
   assert.equal(ctaBegin.length, limits.numCtas + 1);
   assert.equal(ctaBegin[0], 0);
-  assert.equal(ctaBegin[limits.numCtas], plan.numWorkItems);
+  const numShareItems = plan.numWorkItems - plan.numQueuedPieces - plan.numQueuedItems;
+  assert.equal(ctaBegin[limits.numCtas], numShareItems);
   for (let cta = 0; cta < limits.numCtas; cta++) {
     assert.ok(ctaBegin[cta + 1] >= ctaBegin[cta], `CTA ${cta} has items ${ctaBegin[cta]} to ${ctaBegin[cta + 1]}`);
   }
@@ -48,6 +49,19 @@ export function checkPlan(plan: Plan, problem: AttentionProblem, config: Checked
     const item = workItemOfPlan(plan, i);
     const tile = tileOfPlan(plan, item.tile);
     const numRows = tile.numTokens * groupSize;
+    const isQueued = i >= numShareItems;
+    assert.equal(
+      isQueued,
+      limits.prefillCtas > 0 && tile.tileClass === "prefill",
+      `item ${i} is ${isQueued ? "" : "not "}in the queue`,
+    );
+    if (isQueued) {
+      assert.equal(
+        item.numKvHeads,
+        i < numShareItems + plan.numQueuedPieces ? 1 : numKvHeads,
+        `KV heads of queued item ${i}`,
+      );
+    }
     assert.ok(
       numRows <= (tile.tileClass === "decode" ? limits.decodeRows : limits.prefillRows),
       `tile ${item.tile} has ${numRows} rows`,
