@@ -149,7 +149,9 @@ FP_API fp_status fp_graph_destroy(fp_handle graph);
  *
  *   tiles     fp_row_tile[]    query rows that share one page list
  *   work      fp_work_item[]   a tile x KV heads x a range of KV tokens, and where the result goes
- *   cta_begin i32[num_ctas+1]  CTA c walks work[cta_begin[c] .. cta_begin[c+1])
+ *   cta_begin i32[num_ctas+1]  CTA c walks work[cta_begin[c] .. cta_begin[c+1]): equal shares
+ *                              The items behind those are a queue, of which whoever is free draws the next unit: first its pieces, each
+ *                              an item of one KV head; then the units of its whole items, (KV head, item), head by head.
  *   merges    fp_merge_item[]  output rows that were split, and their partials in order
  *   partials  i32[]            first workspace row of each partial, listed by merges
  *   rows      fp_row_entry[]   gathered query tokens (rows of many requests that share KV)
@@ -163,7 +165,11 @@ struct fp_plan_header {
   i32 num_partial_rows; /* workspace rows this plan uses */
   i32 num_partials;
   i32 num_row_entries;
-  i32 reserved;
+  i32 num_queued_pieces; /* see above: the queue is the last num_queued_pieces + num_queued_items work items */
+  i32 num_queued_items;
+  i32 queue_next; /* units drawn so far: 0 in a plan, counted up by a run, and 0 again at its end */
+  i32 reserved0;
+  i32 reserved1;
 };
 
 /* Packed rows: row r of a tile and a KV head h is query token r / group of the tile, query head h * group + r % group, where
@@ -222,6 +228,7 @@ struct fp_attention_limits {
   i32 prefill_rows;     /* rows of FP_TILE_PREFILL */
   i32 decode_kv_tile;   /* KV tokens per step: cut points of splits are multiples of it */
   i32 prefill_kv_tile;
+  i32 prefill_ctas;     /* CTAs that draw prefill tiles from the queue; 0: prefill tiles belong into the shares */
 };
 
 /* dtype and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */

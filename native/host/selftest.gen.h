@@ -21,7 +21,7 @@ static_assert(offsetof(fp_memory_usage, allocated_bytes) == 0);
 static_assert(offsetof(fp_memory_usage, peak_bytes) == 8);
 static_assert(offsetof(fp_memory_usage, num_allocations) == 16);
 static_assert(offsetof(fp_memory_usage, pending_bytes) == 24);
-static_assert(sizeof(fp_plan_header) == 32);
+static_assert(sizeof(fp_plan_header) == 48);
 static_assert(offsetof(fp_plan_header, num_tiles) == 0);
 static_assert(offsetof(fp_plan_header, num_work_items) == 4);
 static_assert(offsetof(fp_plan_header, num_ctas) == 8);
@@ -29,7 +29,11 @@ static_assert(offsetof(fp_plan_header, num_merges) == 12);
 static_assert(offsetof(fp_plan_header, num_partial_rows) == 16);
 static_assert(offsetof(fp_plan_header, num_partials) == 20);
 static_assert(offsetof(fp_plan_header, num_row_entries) == 24);
-static_assert(offsetof(fp_plan_header, reserved) == 28);
+static_assert(offsetof(fp_plan_header, num_queued_pieces) == 28);
+static_assert(offsetof(fp_plan_header, num_queued_items) == 32);
+static_assert(offsetof(fp_plan_header, queue_next) == 36);
+static_assert(offsetof(fp_plan_header, reserved0) == 40);
+static_assert(offsetof(fp_plan_header, reserved1) == 44);
 static_assert(sizeof(fp_row_tile) == 48);
 static_assert(offsetof(fp_row_tile, tile_class) == 0);
 static_assert(offsetof(fp_row_tile, token_begin) == 4);
@@ -64,13 +68,14 @@ static_assert(offsetof(fp_merge_item, reserved2) == 28);
 static_assert(sizeof(fp_row_entry) == 8);
 static_assert(offsetof(fp_row_entry, token) == 0);
 static_assert(offsetof(fp_row_entry, qo_pos) == 4);
-static_assert(sizeof(fp_attention_limits) == 24);
+static_assert(sizeof(fp_attention_limits) == 28);
 static_assert(offsetof(fp_attention_limits, struct_size) == 0);
 static_assert(offsetof(fp_attention_limits, num_ctas) == 4);
 static_assert(offsetof(fp_attention_limits, decode_rows) == 8);
 static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
+static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
 static_assert(sizeof(fp_attention_args) == 296);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, dtype) == 4);
@@ -305,6 +310,10 @@ inline constexpr Field fp_plan_header_fields[] = {
     {static_cast<Kind>(0), 20},
     {static_cast<Kind>(0), 24},
     {static_cast<Kind>(0), 28},
+    {static_cast<Kind>(0), 32},
+    {static_cast<Kind>(0), 36},
+    {static_cast<Kind>(0), 40},
+    {static_cast<Kind>(0), 44},
 };
 inline constexpr Field fp_row_tile_fields[] = {
     {static_cast<Kind>(0), 0},
@@ -351,6 +360,7 @@ inline constexpr Field fp_attention_limits_fields[] = {
     {static_cast<Kind>(0), 12},
     {static_cast<Kind>(0), 16},
     {static_cast<Kind>(0), 20},
+    {static_cast<Kind>(0), 24},
 };
 inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -562,12 +572,12 @@ inline constexpr Field fp_sample_args_fields[] = {
 inline constexpr Struct structs[] = {
     {48, fp_device_info_fields, 9},
     {32, fp_memory_usage_fields, 4},
-    {32, fp_plan_header_fields, 8},
+    {48, fp_plan_header_fields, 12},
     {48, fp_row_tile_fields, 12},
     {32, fp_work_item_fields, 8},
     {32, fp_merge_item_fields, 8},
     {8, fp_row_entry_fields, 2},
-    {24, fp_attention_limits_fields, 6},
+    {28, fp_attention_limits_fields, 7},
     {296, fp_attention_args_fields, 52},
     {56, fp_merge_states_args_fields, 10},
     {176, fp_kv_append_args_fields, 27},

@@ -62,6 +62,7 @@ export interface RunOptions {
 
 /** Batched attention over a paged KV cache. */
 export class BatchAttention implements Disposable {
+  /** Where it runs. */
   readonly device: Device;
   readonly #options: CheckedOptions;
   readonly #planner: Planner;
@@ -72,7 +73,7 @@ export class BatchAttention implements Disposable {
   #maxPage = -1;
   #disposed = false;
 
-  /** @throws {InvalidArgumentError | NotSupportedError} naming the option, its value and what is supported. */
+  /** Attention that has no plan yet. @throws {InvalidArgumentError | NotSupportedError} naming the option, its value and what is supported. */
   constructor(device: Device, options: BatchAttentionOptions) {
     device.assertOpen("create attention");
     this.device = device;
@@ -96,7 +97,7 @@ export class BatchAttention implements Disposable {
       native.fp_attention_get_limits(device.handle, DTYPE_CODE[dtype], headDimQk, headDimVo, groupSize, limits.bytes),
       "create attention",
     );
-    const { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile } = limits;
+    const { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas } = limits;
     this.#planner = createPlanner({
       numQoHeads,
       numKvHeads,
@@ -104,7 +105,7 @@ export class BatchAttention implements Disposable {
       causal,
       windowLeft,
       windowRight,
-      limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile },
+      limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas },
       costs: device.kind === "cpu" ? CPU_COSTS : GPU_COSTS,
       capacity: options.capacity,
     });
@@ -276,6 +277,11 @@ export class BatchAttention implements Disposable {
 
   #useForeign({ k, v, kvLayout = "NHD" }: ForeignKv, { pageSize }: Plan): void {
     const { numKvHeads, headDimQk, headDimVo, dtype } = this.#options;
+    if (kvLayout !== "NHD" && kvLayout !== "HND") {
+      throw new InvalidArgumentError(
+        `Cannot run attention: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`,
+      );
+    }
     const [tokenAxis, headAxis] = kvLayout === "NHD" ? [1, 2] : [2, 1];
     for (const [name, tensor, dim] of [["k", k, headDimQk], ["v", v, headDimVo]] as const) {
       const want = kvLayout === "NHD"
@@ -369,13 +375,25 @@ export class BatchAttention implements Disposable {
   }
 }
 
+/** Page ids go to the device as they lie in memory: an array of another type would be read as garbage. */
+function expectInt32(name: string, array: unknown): void {
+  if (!(array instanceof Int32Array)) {
+    throw new InvalidArgumentError(
+      `Cannot plan: the page table's ${name} is no Int32Array. Make the table with pageTable(), which takes any array.`,
+    );
+  }
+}
+
 /** The largest page id in use. @throws {InvalidArgumentError} for a negative one. */
 function maxPageOf(pages: PageTable | undefined, levels: readonly KvLevel[] | undefined): number {
   let max = -1;
   for (
     const table of levels === undefined ? (pages === undefined ? [] : [pages]) : levels.map((level) => level.pages)
   ) {
-    const { indices, indptr } = table;
+    const { indices, indptr, lastPageLen } = table;
+    expectInt32("indptr", indptr);
+    expectInt32("indices", indices);
+    expectInt32("lastPageLen", lastPageLen);
     const count = Math.min(indptr[indptr.length - 1], indices.length);
     let min = 0;
     for (let i = 0; i < count; i++) {

@@ -195,7 +195,7 @@ export class MemoryUsage {
 
 /** `struct fp_plan_header` in 4-byte words: its length, and where each field is. */
 export const PLAN_HEADER = {
-  words: 8,
+  words: 12,
   numTiles: 0,
   numWorkItems: 1,
   numCtas: 2,
@@ -203,19 +203,23 @@ export const PLAN_HEADER = {
   numPartialRows: 4,
   numPartials: 5,
   numRowEntries: 6,
-  reserved: 7,
+  numQueuedPieces: 7,
+  numQueuedItems: 8,
+  queueNext: 9,
+  reserved0: 10,
+  reserved1: 11,
 } as const;
 
 /** `struct fp_plan_header`: pass `bytes` to the library. */
 export class PlanHeader {
   /** Bytes of the struct. */
-  static readonly byteLength = 32;
+  static readonly byteLength = 48;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #i32: Int32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(32);
+    const buffer = new ArrayBuffer(48);
     this.bytes = new Uint8Array(buffer);
     this.#i32 = new Int32Array(buffer);
   }
@@ -276,12 +280,44 @@ export class PlanHeader {
     this.#i32[6] = value;
   }
 
-  /** i32 */
-  get reserved(): number {
+  /** i32: see above: the queue is the last num_queued_pieces + num_queued_items work items */
+  get numQueuedPieces(): number {
     return this.#i32[7];
   }
-  set reserved(value: number) {
+  set numQueuedPieces(value: number) {
     this.#i32[7] = value;
+  }
+
+  /** i32 */
+  get numQueuedItems(): number {
+    return this.#i32[8];
+  }
+  set numQueuedItems(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32: units drawn so far: 0 in a plan, counted up by a run, and 0 again at its end */
+  get queueNext(): number {
+    return this.#i32[9];
+  }
+  set queueNext(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** i32 */
+  get reserved0(): number {
+    return this.#i32[10];
+  }
+  set reserved0(value: number) {
+    this.#i32[10] = value;
+  }
+
+  /** i32 */
+  get reserved1(): number {
+    return this.#i32[11];
+  }
+  set reserved1(value: number) {
+    this.#i32[11] = value;
   }
 }
 
@@ -637,30 +673,31 @@ export class RowEntry {
 
 /** `struct fp_attention_limits` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_LIMITS = {
-  words: 6,
+  words: 7,
   structSize: 0,
   numCtas: 1,
   decodeRows: 2,
   prefillRows: 3,
   decodeKvTile: 4,
   prefillKvTile: 5,
+  prefillCtas: 6,
 } as const;
 
 /** `struct fp_attention_limits`: pass `bytes` to the library. */
 export class AttentionLimits {
   /** Bytes of the struct. */
-  static readonly byteLength = 24;
+  static readonly byteLength = 28;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(24);
+    const buffer = new ArrayBuffer(28);
     this.bytes = new Uint8Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 24;
+    this.#u32[0] = 28;
   }
 
   /** i32: CTAs that run at once */
@@ -701,6 +738,14 @@ export class AttentionLimits {
   }
   set prefillKvTile(value: number) {
     this.#i32[5] = value;
+  }
+
+  /** i32: CTAs that draw prefill tiles from the queue; 0: prefill tiles belong into the shares */
+  get prefillCtas(): number {
+    return this.#i32[6];
+  }
+  set prefillCtas(value: number) {
+    this.#i32[6] = value;
   }
 }
 
@@ -2586,7 +2631,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_plan_header",
-    byteLength: 32,
+    byteLength: 48,
     fields: [
       ["num_tiles", "i32", 0],
       ["num_work_items", "i32", 4],
@@ -2595,7 +2640,11 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["num_partial_rows", "i32", 16],
       ["num_partials", "i32", 20],
       ["num_row_entries", "i32", 24],
-      ["reserved", "i32", 28],
+      ["num_queued_pieces", "i32", 28],
+      ["num_queued_items", "i32", 32],
+      ["queue_next", "i32", 36],
+      ["reserved0", "i32", 40],
+      ["reserved1", "i32", 44],
     ],
   },
   {
@@ -2654,7 +2703,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_limits",
-    byteLength: 24,
+    byteLength: 28,
     fields: [
       ["struct_size", "u32", 0],
       ["num_ctas", "i32", 4],
@@ -2662,6 +2711,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["prefill_rows", "i32", 12],
       ["decode_kv_tile", "i32", 16],
       ["prefill_kv_tile", "i32", 20],
+      ["prefill_ctas", "i32", 24],
     ],
   },
   {

@@ -47,6 +47,8 @@ export interface PlanLayout extends PlanBounds {
 /** What bounds a plan: the batch, and how rows become tiles. */
 export interface PlanExtent {
   readonly numCtas: number;
+  /** CTAs that draw from the queue; 0: there is none. */
+  readonly prefillCtas: number;
   readonly numKvHeads: number;
   /** Query heads a KV head. */
   readonly groupSize: number;
@@ -66,32 +68,40 @@ const SECTION_ALIGNMENT = 32;
 /**
  * The exact worst case over all batches within an extent.
  *
- * With T tokens in R requests, P tokens a prefill tile, H KV heads, C CTAs and L levels:
+ * With T tokens in R requests, P tokens a prefill tile, H KV heads, C CTAs, D CTAs that draw from the queue, and L levels:
  * - tiles of one level: a request's first token opens a tile and each P further tokens open another, so at most R + (T - R) / P.
  *   With several levels, tokens that no level covers get tiles of their own: one more level's worth.
  * - work items: one for each tile, and each of the C - 1 cuts adds at most three (the heads before, the head cut in two, the heads after).
- * - partial rows: a cut adds one piece of one tile's rows; the first piece of each unit (tile, KV head) is a partial if the unit is cut or
- *   its tokens have several levels. So (C - 1) pieces and all units' rows, and without levels at most 2 (C - 1) pieces.
+ *   Of the queue's tiles some are cut into single heads: fewer than 2 D units that are longer than half a share, or at most D + H of the last
+ *   round; and D - 1 cuts.
+ * - partial rows: a cut adds one piece of one tile's rows, of a decode tile where the others are in the queue; the first piece of each unit
+ *   (tile, KV head) is a partial if the unit is cut or its tokens have several levels. So all cuts' rows and all units' rows, and without
+ *   levels at most twice the cuts' rows.
  * - merges: without shared rows one for each unit cut. Else one for each KV head and run of tokens that all levels treat alike:
  *   runs begin where a tile begins, or a request in a shared tile.
  */
 export function boundsOfExtent(extent: PlanExtent): PlanBounds {
-  const { numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices } = extent;
+  const { numCtas, prefillCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices } =
+    extent;
   const numTokens = extent.maxTokens;
   const numRequests = Math.min(extent.maxRequests, numTokens);
-  const cuts = numCtas - 1;
+  const shareCuts = numCtas - 1;
+  const queueCuts = Math.max(0, prefillCtas - 1);
+  const cuts = shareCuts + queueCuts;
   const tokensPerTile = Math.floor(prefillRows / groupSize);
   const tilesPerLevel = numRequests + Math.floor((numTokens - numRequests) / tokensPerTile);
-  const tileTokens = Math.min(numTokens, Math.max(tokensPerTile, Math.floor(decodeRows / groupSize)));
+  const tokensPerDecodeTile = Math.floor(decodeRows / groupSize);
+  const tileTokens = Math.min(numTokens, Math.max(tokensPerTile, tokensPerDecodeTile));
+  const shareTokens = prefillCtas > 0 ? Math.min(numTokens, tokensPerDecodeTile) : tileTokens;
   const unitRows = numKvHeads * numTokens * groupSize;
   const composes = maxLevels > 1 || sharesRows;
   const maxTiles = composes ? (maxLevels + 1) * tilesPerLevel : tilesPerLevel;
   const numRuns = Math.min(numTokens, (maxLevels + 1) * (tilesPerLevel + numRequests));
-  const cutRows = cuts * tileTokens * groupSize;
+  const cutRows = (shareCuts * shareTokens + queueCuts * tileTokens) * groupSize;
   return {
     numCtas,
     maxTiles,
-    maxWorkItems: maxTiles + Math.min(3, numKvHeads) * cuts,
+    maxWorkItems: maxTiles + Math.min(3, numKvHeads) * cuts + (prefillCtas > 0 ? 2 * prefillCtas + numKvHeads : 0),
     maxMerges: composes ? numRuns * numKvHeads : cuts,
     maxPartials: composes ? numRuns * numKvHeads * maxLevels + cuts * tileTokens : 2 * cuts,
     maxRowEntries: composes ? maxLevels * numTokens : 0,

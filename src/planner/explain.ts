@@ -40,7 +40,10 @@ export function explainPlan(plan: Plan, config: CheckedConfig): PlanExplanation 
     `tiles: ${plan.numTiles} (${decodeTiles} decode of up to ${config.limits.decodeRows} rows, ${
       plan.numTiles - decodeTiles
     } prefill of up to ${config.limits.prefillRows})`,
-    `work items: ${plan.numWorkItems} on ${numBusy} of ${totals.length} CTAs`,
+    `work items: ${plan.numWorkItems} on ${numBusy} of ${totals.length} CTAs` +
+    (config.limits.prefillCtas > 0
+      ? `; of them queued for ${config.limits.prefillCtas} CTAs: ${plan.numQueuedPieces} pieces and ${plan.numQueuedItems} x ${plan.numKvHeads} units`
+      : ""),
     `row entries: ${plan.numRowEntries} (query rows gathered from several requests)`,
     `merges: ${plan.numMerges} of ${plan.numPartials} partials, ${plan.numPartialRows} workspace rows`,
     `memory: plan ${planBytes} bytes, page ids ${plan.numKvIndices * 4} bytes, workspace ${plan.workspaceBytes} bytes`,

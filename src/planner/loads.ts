@@ -18,24 +18,48 @@ export interface ItemLoad {
   readonly cost: number;
 }
 
-/** Items of each CTA, in the order they run. */
-export function loadsOfPlan(plan: Plan, { limits, costs, groupSize }: CheckedConfig): ItemLoad[][] {
+/**
+ * Items of each CTA, in the order they run: first the CTAs with shares, then those that draw from the queue, as they would draw if the costs
+ * were exact.
+ */
+export function loadsOfPlan(plan: Plan, config: CheckedConfig): ItemLoad[][] {
   const ctaBegin = ctaBeginOfPlan(plan);
-  return Array.from({ length: ctaBegin.length - 1 }, (_, cta) => {
-    const loads: ItemLoad[] = [];
-    for (let item = ctaBegin[cta]; item < ctaBegin[cta + 1]; item++) {
-      const { tile, numKvHeads, kvBegin, kvEnd, partialRow } = workItemOfPlan(plan, item);
-      const { tileClass, numTokens } = tileOfPlan(plan, tile);
-      const isDecode = tileClass === "decode";
-      const kvTile = isDecode ? limits.decodeKvTile : limits.prefillKvTile;
-      const steps = kvEnd > kvBegin ? Math.ceil(kvEnd / kvTile) - Math.floor(kvBegin / kvTile) : 0;
-      const stepCost = kvTile * (isDecode ? costs.decodeToken : costs.prefillToken);
-      const partialCost = partialRow < 0 ? 0 : costs.partialRow * numTokens * groupSize;
-      const cost = numKvHeads * ((isDecode ? costs.decodeItem : costs.prefillItem) + steps * stepCost + partialCost);
-      loads.push({ item, tile, tileClass, kvTokens: numKvHeads * (kvEnd - kvBegin), cost });
-    }
-    return loads;
+  const shares = Array.from({ length: ctaBegin.length - 1 }, (_, cta) => {
+    const count = ctaBegin[cta + 1] - ctaBegin[cta];
+    return Array.from({ length: count }, (_, i) => loadOfItem(plan, config, ctaBegin[cta] + i, 0));
   });
+  return [...shares, ...queueLoads(plan, config)];
+}
+
+function queueLoads(plan: Plan, config: CheckedConfig): ItemLoad[][] {
+  const { numWorkItems, numQueuedPieces, numQueuedItems, numKvHeads } = plan;
+  const firstItem = numWorkItems - numQueuedItems;
+  const loads: ItemLoad[][] = Array.from({ length: config.limits.prefillCtas }, () => []);
+  const totals = loads.map(() => 0);
+  const draw = (load: ItemLoad): void => {
+    const cta = totals.indexOf(Math.min(...totals));
+    loads[cta].push(load);
+    totals[cta] += load.cost;
+  };
+  for (let i = 0; i < numQueuedPieces; i++) draw(loadOfItem(plan, config, firstItem - numQueuedPieces + i, 1));
+  for (let head = 0; head < numKvHeads; head++) {
+    for (let i = 0; i < numQueuedItems; i++) draw(loadOfItem(plan, config, firstItem + i, 1));
+  }
+  return loads;
+}
+
+/** `numHeads`: KV heads of the item to count; 0: all. */
+function loadOfItem(plan: Plan, { limits, costs, groupSize }: CheckedConfig, item: number, numHeads: number): ItemLoad {
+  const { tile, numKvHeads, kvBegin, kvEnd, partialRow } = workItemOfPlan(plan, item);
+  const { tileClass, numTokens } = tileOfPlan(plan, tile);
+  const isDecode = tileClass === "decode";
+  const kvTile = isDecode ? limits.decodeKvTile : limits.prefillKvTile;
+  const steps = kvEnd > kvBegin ? Math.ceil(kvEnd / kvTile) - Math.floor(kvBegin / kvTile) : 0;
+  const stepCost = kvTile * (isDecode ? costs.decodeToken : costs.prefillToken);
+  const partialCost = partialRow < 0 ? 0 : costs.partialRow * numTokens * groupSize;
+  const heads = numHeads === 0 ? numKvHeads : numHeads;
+  const cost = heads * ((isDecode ? costs.decodeItem : costs.prefillItem) + steps * stepCost + partialCost);
+  return { item, tile, tileClass, kvTokens: heads * (kvEnd - kvBegin), cost };
 }
 
 /** Cost of each CTA. */

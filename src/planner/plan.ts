@@ -50,15 +50,25 @@ export interface RowEntryView {
 
 /** A plan as JSON: for logs, golden files and comparison. */
 export interface PlanJson {
+  /** Rows of q. */
   readonly numTokens: number;
+  /** Query heads a KV head. */
   readonly groupSize: number;
+  /** Heads of K and V. */
   readonly numKvHeads: number;
+  /** Workspace rows that the plan writes. */
   readonly numPartialRows: number;
-  /** First work item of each CTA: [numCtas + 1]. */
+  /** First work item of each CTA's share: [numCtas + 1]. */
   readonly ctaBegin: readonly number[];
+  readonly numQueuedPieces: number;
+  readonly numQueuedItems: number;
+  /** Query rows that run together. */
   readonly tiles: readonly RowTileView[];
+  /** In the order in which CTAs walk them. */
   readonly workItems: readonly WorkItemView[];
+  /** Output rows that were split. */
   readonly merges: readonly MergeItemView[];
+  /** Query tokens of gathered tiles. */
   readonly rowEntries: readonly RowEntryView[];
 }
 
@@ -77,6 +87,7 @@ export interface Plan {
   readonly kvIndexCounts: readonly number[];
   /** Sum of `kvIndexCounts`. */
   readonly numKvIndices: number;
+  /** KV tokens a page. */
   readonly pageSize: number;
   /** Rows of q. */
   readonly numTokens: number;
@@ -84,9 +95,17 @@ export interface Plan {
   readonly numKvHeads: number;
   readonly groupSize: number;
   readonly numTiles: number;
+  /** Items of the shares, then pieces of the queue, then its whole items. */
   readonly numWorkItems: number;
+  /** Pieces of the queue: items of one KV head, drawn first. */
+  readonly numQueuedPieces: number;
+  /** Whole items of the queue: drawn KV head by KV head. */
+  readonly numQueuedItems: number;
+  /** Entries of the section `merges`. */
   readonly numMerges: number;
+  /** Entries of the section `partials`. */
   readonly numPartials: number;
+  /** Entries of the section `rows`. */
   readonly numRowEntries: number;
   /** Workspace rows that this plan writes. */
   readonly numPartialRows: number;
@@ -150,7 +169,7 @@ export function rowEntryOfPlan({ words, layout }: Plan, index: number): RowEntry
   return { token: words[at + ROW_ENTRY.token], qoPos: words[at + ROW_ENTRY.qoPos] };
 }
 
-/** First work item of each CTA: [numCtas + 1]. */
+/** First work item of each CTA's share: [numCtas + 1]. */
 export function ctaBeginOfPlan({ words, layout }: Plan): Int32Array {
   const numCtas = words[PLAN_HEADER.numCtas];
   return words.slice(layout.ctaBeginOffset, layout.ctaBeginOffset + numCtas + 1);
@@ -166,6 +185,8 @@ export function planToJson(plan: Plan): PlanJson {
     numKvHeads: plan.numKvHeads,
     numPartialRows: plan.numPartialRows,
     ctaBegin: Array.from(ctaBeginOfPlan(plan)),
+    numQueuedPieces: plan.numQueuedPieces,
+    numQueuedItems: plan.numQueuedItems,
     tiles: list(plan.numTiles, tileOfPlan),
     workItems: list(plan.numWorkItems, workItemOfPlan),
     merges: list(plan.numMerges, mergeOfPlan),

@@ -26,6 +26,7 @@ import {
   checkFitsCapacity,
   type PlannerConfig,
 } from "./problem.ts";
+import { Queue } from "./queue.ts";
 import { Scheduler } from "./schedule.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
@@ -62,6 +63,8 @@ class PlanState implements Plan {
   readonly groupSize: number;
   numTiles = 0;
   numWorkItems = 0;
+  numQueuedPieces = 0;
+  numQueuedItems = 0;
   numMerges = 0;
   numPartials = 0;
   numRowEntries = 0;
@@ -85,6 +88,7 @@ class WorkPlanner implements Planner {
   readonly #table: TileTable;
   readonly #tiles: TileList;
   readonly #scheduler: Scheduler;
+  readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
   readonly #state: PlanState;
@@ -99,6 +103,7 @@ class WorkPlanner implements Planner {
     this.#table = new TileTable(config);
     this.#tiles = new TileList(config);
     this.#scheduler = new Scheduler(config);
+    this.#queue = new Queue(config);
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
     const { capacity } = config;
@@ -116,7 +121,9 @@ class WorkPlanner implements Planner {
   plan(problem: AttentionProblem): Plan {
     const { qoIndptr, pages, levels, maskIndptr } = problem;
     const numRequests = qoIndptr.length - 1;
-    if (numRequests < 0 || (pages === undefined) === (levels === undefined)) refuseProblem(problem);
+    if (numRequests < 0 || (pages === undefined) === (levels === undefined) || levels?.length === 0) {
+      refuseProblem(problem);
+    }
     if (maskIndptr !== undefined && maskIndptr.length !== numRequests + 1) refuseProblem(problem);
     // One row of pages for each request is the common case, and has a path of its own: no maps from tokens to tiles.
     const table = pages ?? plainTable(qoIndptr, levels!);
@@ -194,7 +201,7 @@ class WorkPlanner implements Planner {
         token += count;
       }
     }
-    this.#scheduler.run(tiles, words, layout);
+    this.#schedule(words, layout);
     state.numMerges = writeCutMerges(this.#scheduler, words, layout);
     state.numPartials = this.#scheduler.numCutPieces;
     state.numRowEntries = 0;
@@ -224,7 +231,7 @@ class WorkPlanner implements Planner {
     const { words, layout } = state;
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
-    this.#scheduler.run(this.#tiles, words, layout);
+    this.#schedule(words, layout);
     this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;
@@ -238,6 +245,15 @@ class WorkPlanner implements Planner {
     this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize);
   }
 
+  #schedule(words: Int32Array, layout: PlanLayout): void {
+    const scheduler = this.#scheduler;
+    const { shareTiles, shareCount, shareCost } = this.#tiles;
+    scheduler.begin();
+    const { numCtas } = this.config.limits;
+    scheduler.cut(this.#tiles, words, layout, shareTiles, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
+    this.#queue.append(this.#tiles, scheduler, words, layout);
+  }
+
   #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {
     const state = this.#state;
     const { words } = state;
@@ -247,6 +263,8 @@ class WorkPlanner implements Planner {
     state.pageSize = pageSize;
     state.numTiles = this.#tiles.count;
     state.numWorkItems = this.#scheduler.numWorkItems;
+    state.numQueuedPieces = this.#queue.numPieces;
+    state.numQueuedItems = this.#queue.numItems;
     state.numPartialRows = this.#scheduler.numPartialRows;
     if (!state.hasFixedCapacity) {
       state.maxPartialRows = state.numPartialRows;
@@ -262,7 +280,11 @@ class WorkPlanner implements Planner {
     words[PLAN_HEADER.numPartialRows] = state.numPartialRows;
     words[PLAN_HEADER.numPartials] = state.numPartials;
     words[PLAN_HEADER.numRowEntries] = state.numRowEntries;
-    words[PLAN_HEADER.reserved] = 0;
+    words[PLAN_HEADER.numQueuedPieces] = state.numQueuedPieces;
+    words[PLAN_HEADER.numQueuedItems] = state.numQueuedItems;
+    words[PLAN_HEADER.queueNext] = 0;
+    words[PLAN_HEADER.reserved0] = 0;
+    words[PLAN_HEADER.reserved1] = 0;
   }
 
   /** Classes that some batch within the capacity may need. */
@@ -306,9 +328,10 @@ class WorkPlanner implements Planner {
     maxKvIndices: number,
   ): PlanBounds {
     const { numKvHeads, groupSize, limits } = this.config;
-    const { numCtas, decodeRows, prefillRows } = limits;
+    const { numCtas, prefillCtas, decodeRows, prefillRows } = limits;
     return boundsOfExtent({
       numCtas,
+      prefillCtas,
       numKvHeads,
       groupSize,
       decodeRows,
@@ -354,6 +377,9 @@ function refuseProblem({ qoIndptr, pages, levels, maskIndptr }: AttentionProblem
         qoIndptr.length - 1
       } requests. It needs one entry more than requests.`,
     );
+  }
+  if (levels?.length === 0 && pages === undefined) {
+    throw new InvalidArgumentError("Cannot plan: there are no levels. Pass at least one.");
   }
   const given = pages !== undefined && levels !== undefined ? "both are given" : "neither is";
   throw new InvalidArgumentError(`Cannot plan: pass either pages or levels; ${given}.`);

@@ -20,6 +20,8 @@ export interface PlannerLimits {
   readonly decodeKvTile: number;
   /** KV tokens a step of a prefill tile. */
   readonly prefillKvTile: number;
+  /** CTAs that draw prefill tiles from the queue. 0: there is no queue, prefill tiles are in the shares too. */
+  readonly prefillCtas: number;
 }
 
 /** The largest batch that a graph must serve. */
@@ -115,6 +117,7 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
   expectInteger("limits.prefillRows", limits.prefillRows, Math.max(groupSize, limits.decodeRows), 1024);
   expectInteger("limits.decodeKvTile", limits.decodeKvTile, 1, 65536);
   expectInteger("limits.prefillKvTile", limits.prefillKvTile, 1, 65536);
+  expectInteger("limits.prefillCtas", limits.prefillCtas, 0, 65535);
   for (const [name, value] of Object.entries(costs)) {
     // Only partial rows may be free: work without cost has no place on the line that the scheduler cuts.
     expectInteger(`costs.${name}`, value, name === "partialRow" ? 0 : 1, 65536);

@@ -22,11 +22,11 @@ const ITEM_WORDS = WORK_ITEM.words;
 
 /** Cuts tiles into work items. Its arrays live as long as the planner. */
 export class Scheduler {
-  /** Items of the last schedule. */
+  /** Items of the schedule so far. */
   numWorkItems = 0;
-  /** Workspace rows of the last schedule. */
+  /** Workspace rows of the schedule so far. */
   numPartialRows = 0;
-  /** Units of the last schedule that were cut. */
+  /** Units of the schedule that were cut. */
   numCutUnits = 0;
   /** Their pieces, all together. */
   numCutPieces = 0;
@@ -35,50 +35,85 @@ export class Scheduler {
   /** Pieces of each cut unit. */
   readonly cutUnitPieces: Int32Array;
   readonly #config: CheckedConfig;
-  // The place of a cut: before step #cutStep of KV head #cutHead of tile #cutTile.
-  #cutTile = 0;
+  // The line under way: tiles by their place on it.
+  #line: Int32Array = new Int32Array(0);
+  #lineLength = 0;
+  // The place of a cut: before step #cutStep of KV head #cutHead of the tile at place #cutPlace.
+  #cutPlace = 0;
   #cutHead = 0;
   #cutStep = 0;
-  // Cost of the tiles before #prefixTile.
-  #prefixTile = 0;
+  // Cost of the tiles before #prefixPlace.
+  #prefixPlace = 0;
   #prefixCost = 0;
 
   /** A scheduler for plans of one config. */
   constructor(config: CheckedConfig) {
     this.#config = config;
-    this.cutUnitItem = new Int32Array(config.limits.numCtas);
-    this.cutUnitPieces = new Int32Array(config.limits.numCtas);
+    const { numCtas, prefillCtas } = config.limits;
+    this.cutUnitItem = new Int32Array(numCtas + prefillCtas);
+    this.cutUnitPieces = new Int32Array(numCtas + prefillCtas);
   }
 
-  /** Writes the work items and `cta_begin` of `tiles` to `words`. */
-  run(tiles: TileList, words: Int32Array, layout: PlanLayout): void {
-    const { numCtas } = this.#config.limits;
-    const { ctaBeginOffset } = layout;
+  /** Starts a schedule. */
+  begin(): void {
     this.numWorkItems = 0;
     this.numPartialRows = 0;
     this.numCutUnits = 0;
     this.numCutPieces = 0;
-    this.#prefixTile = 0;
+  }
+
+  /**
+   * Lays tiles end to end and appends the work items of `numShares` equal shares.
+   *
+   * @param line the tiles in order, `lineLength` of them; their cost together is `lineCost`.
+   * @param sharesOffset where the first item of each share, and the end of the last, is written; -1: nowhere.
+   * @param oneHead true: an item never has more than one KV head.
+   */
+  cut(
+    tiles: TileList,
+    words: Int32Array,
+    layout: PlanLayout,
+    line: Int32Array,
+    lineLength: number,
+    lineCost: number,
+    numShares: number,
+    sharesOffset: number,
+    oneHead: boolean,
+  ): void {
+    this.#line = line;
+    this.#lineLength = lineLength;
+    this.#prefixPlace = 0;
     this.#prefixCost = 0;
-    let tile = 0;
+    let place = 0;
     let head = 0;
     let step = 0;
-    for (let cta = 0; cta < numCtas; cta++) {
-      words[ctaBeginOffset + cta] = this.numWorkItems;
-      if (tile === tiles.count) continue;
-      if (cta === numCtas - 1) {
-        this.#cutTile = tiles.count;
+    for (let share = 0; share < numShares; share++) {
+      if (sharesOffset >= 0) words[sharesOffset + share] = this.numWorkItems;
+      if (place === lineLength) continue;
+      if (share === numShares - 1) {
+        this.#cutPlace = lineLength;
         this.#cutHead = 0;
         this.#cutStep = 0;
       } else {
-        this.#findCut(tiles, words, layout, Math.floor((cta + 1) * tiles.totalCost / numCtas), tile, head, step);
+        this.#findCut(tiles, words, layout, Math.floor((share + 1) * lineCost / numShares), place, head, step);
       }
-      this.#emit(tiles, words, layout, tile, head, step);
-      tile = this.#cutTile;
+      this.#emit(tiles, words, layout, place, head, step, oneHead);
+      place = this.#cutPlace;
       head = this.#cutHead;
       step = this.#cutStep;
     }
-    words[ctaBeginOffset + numCtas] = this.numWorkItems;
+    if (sharesOffset >= 0) words[sharesOffset + numShares] = this.numWorkItems;
+  }
+
+  /** Appends one item for all of a tile: every KV head and all it sees. */
+  appendWhole(tiles: TileList, words: Int32Array, { tilesOffset, workOffset }: PlanLayout, tile: number): void {
+    const { numKvHeads, groupSize } = this.#config;
+    let partialRow = -1;
+    if (tiles.isPartial[tile] === 1) {
+      partialRow = this.numPartialRows;
+      this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * numKvHeads;
+    }
+    this.#write(tiles, words, workOffset, tile, 0, numKvHeads, tiles.kvBegin[tile], tiles.kvEnd[tile], partialRow);
   }
 
   /** Finds the place nearest to `cost` on the line where a cut may be, not before the last cut. */
@@ -87,33 +122,35 @@ export class Scheduler {
     words: Int32Array,
     layout: PlanLayout,
     cost: number,
-    lastTile: number,
+    lastPlace: number,
     lastHead: number,
     lastStep: number,
   ): void {
     const { numKvHeads, groupSize, limits, costs } = this.#config;
     const { unitCost } = tiles;
-    let tile = this.#prefixTile;
+    const line = this.#line;
+    let place = this.#prefixPlace;
     let prefix = this.#prefixCost;
-    const lastOfAll = tiles.count - 1;
-    let tileCost = unitCost[tile] * numKvHeads;
-    while (tile < lastOfAll && prefix + tileCost <= cost) {
+    const lastOfAll = this.#lineLength - 1;
+    let tileCost = unitCost[line[place]] * numKvHeads;
+    while (place < lastOfAll && prefix + tileCost <= cost) {
       prefix += tileCost;
-      tileCost = unitCost[++tile] * numKvHeads;
+      tileCost = unitCost[line[++place]] * numKvHeads;
     }
-    this.#prefixTile = tile;
+    this.#prefixPlace = place;
     this.#prefixCost = prefix;
+    const tile = line[place];
     const unit = unitCost[tile];
     let head = Math.floor((cost - prefix) / unit);
-    if (tile < lastTile || (tile === lastTile && head < lastHead)) {
-      this.#cutTile = lastTile;
+    if (place < lastPlace || (place === lastPlace && head < lastHead)) {
+      this.#cutPlace = lastPlace;
       this.#cutHead = lastHead;
       this.#cutStep = lastStep;
       return;
     }
     const costInUnit = cost - prefix - head * unit;
     const numSteps = tiles.numSteps[tile];
-    const first = tile === lastTile && head === lastHead ? lastStep : 0;
+    const first = place === lastPlace && head === lastHead ? lastStep : 0;
     const isPrefill = words[layout.tilesOffset + tile * TILE_WORDS + ROW_TILE.tileClass] === TILE_PREFILL;
     const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
     const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
@@ -139,24 +176,33 @@ export class Scheduler {
       head++;
       if (head === numKvHeads) {
         head = 0;
-        tile++;
+        place++;
       }
     }
-    this.#cutTile = tile;
+    this.#cutPlace = place;
     this.#cutHead = head;
     this.#cutStep = step;
   }
 
   /** Writes the items from a place to the cut: whole units of neighbouring KV heads as one item, a cut unit's piece as one of its own. */
-  #emit(tiles: TileList, words: Int32Array, layout: PlanLayout, tile: number, head: number, step: number): void {
+  #emit(
+    tiles: TileList,
+    words: Int32Array,
+    layout: PlanLayout,
+    place: number,
+    head: number,
+    step: number,
+    oneHead: boolean,
+  ): void {
     const { numKvHeads, groupSize } = this.#config;
-    const cutTile = this.#cutTile;
+    const line = this.#line;
+    const cutPlace = this.#cutPlace;
     const cutHead = this.#cutHead;
     const cutStep = this.#cutStep;
     const { tilesOffset, workOffset } = layout;
-    let at = workOffset + this.numWorkItems * ITEM_WORDS;
-    while (tile < cutTile || (tile === cutTile && (head < cutHead || step < cutStep))) {
-      const endsHere = tile === cutTile && head === cutHead;
+    while (place < cutPlace || (place === cutPlace && (head < cutHead || step < cutStep))) {
+      const tile = line[place];
+      const endsHere = place === cutPlace && head === cutHead;
       const kvBegin = tiles.kvBegin[tile];
       let begin = kvBegin;
       let end = tiles.kvEnd[tile];
@@ -171,34 +217,47 @@ export class Scheduler {
         if (step > 0) begin = (firstStep + step) * kvTile;
         if (endsHere) end = (firstStep + cutStep) * kvTile;
         this.#notePiece(step === 0);
-      } else {
-        endHead = tile === cutTile ? cutHead : numKvHeads;
+      } else if (!oneHead) {
+        endHead = place === cutPlace ? cutHead : numKvHeads;
       }
       if (isPiece || tiles.isPartial[tile] === 1) {
         partialRow = this.numPartialRows;
         this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize *
           (endHead - head);
       }
-      words[at + WORK_ITEM.tile] = tile;
-      words[at + WORK_ITEM.kvHeadBegin] = head;
-      words[at + WORK_ITEM.numKvHeads] = endHead - head;
-      words[at + WORK_ITEM.kvBegin] = begin;
-      words[at + WORK_ITEM.kvEnd] = end;
-      words[at + WORK_ITEM.partialRow] = partialRow;
-      words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
-        ? 0
-        : 1;
-      words[at + WORK_ITEM.reserved] = 0;
-      at += ITEM_WORDS;
-      this.numWorkItems++;
+      this.#write(tiles, words, workOffset, tile, head, endHead, begin, end, partialRow);
       if (endsHere) return;
       step = 0;
       head = endHead;
       if (head === numKvHeads) {
         head = 0;
-        tile++;
+        place++;
       }
     }
+  }
+
+  #write(
+    tiles: TileList,
+    words: Int32Array,
+    workOffset: number,
+    tile: number,
+    head: number,
+    endHead: number,
+    begin: number,
+    end: number,
+    partialRow: number,
+  ): void {
+    const at = workOffset + this.numWorkItems++ * ITEM_WORDS;
+    words[at + WORK_ITEM.tile] = tile;
+    words[at + WORK_ITEM.kvHeadBegin] = head;
+    words[at + WORK_ITEM.numKvHeads] = endHead - head;
+    words[at + WORK_ITEM.kvBegin] = begin;
+    words[at + WORK_ITEM.kvEnd] = end;
+    words[at + WORK_ITEM.partialRow] = partialRow;
+    words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
+      ? 0
+      : 1;
+    words[at + WORK_ITEM.reserved] = 0;
   }
 
   /** The item about to be written is a piece of a unit: its first, or one more. */

@@ -58,8 +58,18 @@ export class TileTable {
 export class TileList {
   /** Tiles so far. */
   count = 0;
-  /** Cost of all units of all tiles. */
-  totalCost = 0;
+  /** Tiles that the shares are cut from, in order: `shareCount` of them. */
+  shareTiles: Int32Array = new Int32Array(0);
+  /** See `shareTiles`. */
+  shareCount = 0;
+  /** Cost of all units of `shareTiles`. */
+  shareCost = 0;
+  /** Tiles of the queue, as they were added: `queueCount` of them. */
+  queueTiles: Int32Array = new Int32Array(0);
+  /** See `queueTiles`. */
+  queueCount = 0;
+  /** Cost of all units of `queueTiles`. */
+  queueCost = 0;
   /** Bit c: there are tiles of class c. */
   classes = 0;
   /** First KV token that any row sees; 0 if none. */
@@ -88,11 +98,16 @@ export class TileList {
   /** Starts over, in room for `maxTiles` tiles. Allocates only to grow. */
   reset(words: Int32Array, offset: number, maxTiles: number): void {
     this.count = 0;
-    this.totalCost = 0;
+    this.shareCount = 0;
+    this.shareCost = 0;
+    this.queueCount = 0;
+    this.queueCost = 0;
     this.classes = 0;
     this.#words = words;
     this.#offset = offset;
     if (this.kvBegin.length >= maxTiles) return;
+    this.shareTiles = new Int32Array(maxTiles);
+    this.queueTiles = new Int32Array(maxTiles);
     this.kvBegin = new Int32Array(maxTiles);
     this.kvEnd = new Int32Array(maxTiles);
     this.freeBegin = new Int32Array(maxTiles);
@@ -162,7 +177,13 @@ export class TileList {
     this.numSteps[tile] = numSteps;
     this.unitCost[tile] = unitCost;
     this.isPartial[tile] = 0;
-    this.totalCost += unitCost * numKvHeads;
+    if (tileClass === TILE_PREFILL && limits.prefillCtas > 0) {
+      this.queueTiles[this.queueCount++] = tile;
+      this.queueCost += unitCost * numKvHeads;
+    } else {
+      this.shareTiles[this.shareCount++] = tile;
+      this.shareCost += unitCost * numKvHeads;
+    }
     this.classes |= 1 << tileClass;
     const words = this.#words;
     const at = this.#offset + tile * TILE_WORDS;

@@ -6,7 +6,7 @@ import { createPlanner } from "../../src/planner/planner.ts";
 import { plainProblem } from "../support/problems.ts";
 import { Random } from "../support/random.ts";
 
-const limits = { numCtas: 6, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64 };
+const limits = { numCtas: 6, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 };
 
 describe("explainPlan", () => {
   const planner = createPlanner({ numQoHeads: 8, numKvHeads: 2, headDimVo: 64, causal: true, windowLeft: 999, limits });

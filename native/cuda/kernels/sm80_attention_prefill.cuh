@@ -8,6 +8,7 @@
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
 #include "parts/paged_kv.cuh"
+#include "parts/store_rows.cuh"
 
 namespace fp {
 
@@ -261,20 +262,6 @@ class PrefillLoop {
         }
       }
     }
-  }
-
-  // Among the four lanes of a row: lane t had columns 2t, 2t + 1 of four column tiles, and gets all eight of tile t.
-  static __device__ __forceinline__ void transpose_quad(u32 (&v)[4], u32 lane) {
-    const bool odd = lane & 1, high = lane & 2;
-    u32 x = __shfl_xor_sync(0xffffffffu, odd ? v[0] : v[1], 1);
-    u32 y = __shfl_xor_sync(0xffffffffu, odd ? v[2] : v[3], 1);
-    const u32 w0 = odd ? x : v[0], w1 = odd ? v[1] : x, w2 = odd ? y : v[2], w3 = odd ? v[3] : y;
-    x = __shfl_xor_sync(0xffffffffu, high ? w0 : w2, 2);
-    y = __shfl_xor_sync(0xffffffffu, high ? w1 : w3, 2);
-    v[0] = high ? x : w0;
-    v[1] = high ? y : w1;
-    v[2] = high ? w2 : x;
-    v[3] = high ? w3 : y;
   }
 };
 

@@ -8,6 +8,7 @@
 #include "../parts/attention_params.h"
 #include "../parts/attention_tiles.cuh"
 #include "cuda.h"
+#include "prefill_sm90.h"
 
 namespace fp::cuda {
 namespace {
@@ -126,17 +127,24 @@ void attention_limits(CudaDevice &device, int dtype, int head_dim_qk, int head_d
   limits.prefill_rows = prefill_rows(variant.tile);
   limits.decode_kv_tile = decode_kv_tile;
   limits.prefill_kv_tile = prefill_cut;
+  limits.prefill_ctas = 0;
+  if (has_prefill_sm90(device)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, limits);
 }
 
 void launch_attention(const Launch &launch, const fp_attention_args &args) {
   const Variant variant = find_variant(launch.device, args.dtype, args.head_dim_qk, args.head_dim_vo);
   const AttentionParams params = params_of(args);
-  launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);
+  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
+  const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
+  const bool queues_tall_tiles = has_prefill_sm90(launch.device);
+  if (queues_tall_tiles && has_tall_tiles) launch_prefill_sm90(launch, args, params);
+  if (!queues_tall_tiles || has_short_tiles) {
+    launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);
+  }
   if (args.max_merges == 0) return;
   char name[32];
   snprintf(name, sizeof name, "merge_%s_d%d", args.dtype == FP_BF16 ? "bf16" : "f16", args.head_dim_vo);
   Kernel &merge = find_kernel(launch.device, "merge", name);
-  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
   const Grid grid{static_cast<unsigned>(std::min(args.max_merges, 4 * num_sms(launch.device))), has_tall_tiles ? unsigned{merge_row_groups} : 1u};
   launch_kernel(launch, merge, grid, merge_threads, 0, &params);
 }

@@ -57,6 +57,12 @@ enum { CU_STREAM_NON_BLOCKING = 1 };
 enum { CU_EVENT_DEFAULT = 0, CU_EVENT_DISABLE_TIMING = 2 };
 enum { CU_STREAM_CAPTURE_MODE_RELAXED = 2 };
 
+enum {  // CUtensorMapDataType, ...Swizzle, ...L2promotion; 0 is no interleaving, and zeros outside of the tensor
+  CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1,
+  CU_TENSOR_MAP_SWIZZLE_128B = 3,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3,
+};
+
 // Every function of the table: its symbol, then its parameters. All return CUresult. Symbols with _v2 are those that the
 // API's headers give the plain names since CUDA 4 (cuMemAlloc is cuMemAlloc_v2, and so on).
 #define FLASHPAGE_DRIVER_FUNCTIONS(X)                                                                          \
@@ -106,6 +112,8 @@ enum { CU_STREAM_CAPTURE_MODE_RELAXED = 2 };
   X(cuFuncGetAttribute, (int *value, int attribute, CUfunction function))                                      \
   X(cuFuncSetAttribute, (CUfunction function, int attribute, int value))                                       \
   X(cuOccupancyMaxActiveBlocksPerMultiprocessor, (int *num_blocks, CUfunction function, int block_size, size_t dynamic_shared_bytes)) \
+  X(cuTensorMapEncodeTiled, (void *map, int data_type, unsigned rank, void *address, const uint64_t *dims, const uint64_t *strides,   \
+                             const unsigned *box, const unsigned *element_strides, int interleave, int swizzle, int l2_promotion, int oob_fill)) \
   X(cuLaunchKernel, (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, \
                      unsigned block_z, unsigned dynamic_shared_bytes, CUstream stream, void **params, void **extra))
 

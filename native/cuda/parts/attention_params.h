@@ -13,7 +13,10 @@ struct PlanHeader {
   int num_partial_rows;
   int num_partials;
   int num_row_entries;
-  int reserved;
+  int num_queued_pieces;
+  int num_queued_items;
+  int queue_next;
+  int reserved[2];
 };
 
 struct RowTile {

@@ -10,15 +10,19 @@ namespace fp {
 constexpr float kLn2 = 0.69314718055994530942f;
 
 // x = tanh(cap_scale x), 1 - 2 / (e^2y + 1): exact to about 1e-7 where tanh.approx errs by 5e-4.
+__device__ __forceinline__ float soft_cap(float x, float cap_scale) {
+  const float k = cap_scale * 2.885390081777927f;  // 2 log2(e)
+  return 1.f - 2.f * ptx::reciprocal(ptx::exp2(x * k) + 1.f);
+}
+
 template <int kRowTiles, int kTokenTiles>
 __device__ __forceinline__ void soft_cap_scores(float (&scores)[kRowTiles][kTokenTiles][4], float cap_scale) {
-  const float k = cap_scale * 2.885390081777927f;  // 2 log2(e)
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m) {
 #pragma unroll
     for (int n = 0; n < kTokenTiles; ++n) {
 #pragma unroll
-      for (int e = 0; e < 4; ++e) scores[m][n][e] = 1.f - 2.f * ptx::reciprocal(ptx::exp2(scores[m][n][e] * k) + 1.f);
+      for (int e = 0; e < 4; ++e) scores[m][n][e] = soft_cap(scores[m][n][e], cap_scale);
     }
   }
 }
@@ -94,6 +98,86 @@ struct SoftmaxState {
         sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 1);
         sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 2);
       }
+    }
+  }
+};
+
+// The softmax state of the two rows a thread holds of a warpgroup's scores: scores[4 j + e] belongs to row e / 2. Weights are
+// 2^(scale x - shift). The shift follows the maximum only when that has risen by more than kSlack, so that most tiles carry
+// nothing over; weights stay below 2^kSlack, and any shift gives the same result.
+template <int kScores>
+struct RowSoftmax {
+  static constexpr float kSlack = 8.f;
+  float shift[2] = {-kInfinity, -kInfinity};  // -inf before the first visible token
+  float sum[2] = {0.f, 0.f};                  // this lane's share
+
+  __device__ __forceinline__ void first(float (&scores)[kScores], float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) shift[half] = row_max(scores, half) * scale;
+    weigh(scores, scale);
+  }
+
+  // True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
+  __device__ __forceinline__ bool update(float (&scores)[kScores], float scale, float (&carry)[2]) {
+    float top[2];
+    bool rises = false;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      top[half] = row_max(scores, half) * scale;
+      rises |= top[half] > shift[half] + kSlack;
+    }
+    const bool rising = __any_sync(0xffffffffu, rises);
+    if (rising) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float after = fmaxf(shift[half], top[half]);
+        carry[half] = shift[half] == -kInfinity ? 0.f : ptx::exp2(shift[half] - after);
+        sum[half] *= carry[half];
+        shift[half] = after;
+      }
+    }
+    weigh(scores, scale);
+    return rising;
+  }
+
+  // The rows' whole sums, in all four lanes.
+  __device__ __forceinline__ void add_up_lanes() {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 1);
+      sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 2);
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ float row_max(const float (&scores)[kScores], int half) {
+    // Two chains, so that the unit's latency is hidden.
+    float a = scores[2 * half], b = scores[2 * half + 1];
+#pragma unroll
+    for (int j = 1; j < kScores / 4; ++j) {
+      a = fmaxf(a, scores[4 * j + 2 * half]);
+      b = fmaxf(b, scores[4 * j + 2 * half + 1]);
+    }
+    a = fmaxf(a, b);
+    a = fmaxf(a, __shfl_xor_sync(0xffffffffu, a, 1));
+    return fmaxf(a, __shfl_xor_sync(0xffffffffu, a, 2));
+  }
+
+  __device__ __forceinline__ void weigh(float (&scores)[kScores], float scale) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const float minus = shift[half] == -kInfinity ? 0.f : -shift[half];
+      float a = 0.f, b = 0.f;
+#pragma unroll
+      for (int j = 0; j < kScores / 4; ++j) {
+        float &x = scores[4 * j + 2 * half];
+        float &y = scores[4 * j + 2 * half + 1];
+        x = ptx::exp2(fmaf(x, scale, minus));
+        y = ptx::exp2(fmaf(y, scale, minus));
+        a += x;
+        b += y;
+      }
+      sum[half] += a + b;
     }
   }
 };

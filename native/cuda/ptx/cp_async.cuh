@@ -1,11 +1,8 @@
 // cp_async.cuh: asynchronous copies from global to shared memory. PTX ISA, "Non-bulk copy: cp.async" and its groups.
 #pragma once
-#include "parts/types.cuh"
+#include "ptx/address.cuh"
 
 namespace fp::ptx {
-
-// The address of shared memory that the instructions below take.
-__device__ __forceinline__ u32 shared_address(const void *pointer) { return static_cast<u32>(__cvta_generic_to_shared(pointer)); }
 
 // 16 bytes, past L1. Both addresses are multiples of 16. The rest of the 128-byte line is fetched into L2 on the way.
 __device__ __forceinline__ void cp_async_16(u32 target, const void *source) {
@@ -15,6 +12,11 @@ __device__ __forceinline__ void cp_async_16(u32 target, const void *source) {
 // As above if `valid`; else writes 16 zero bytes and reads nothing, though `source` must still be an address that exists.
 __device__ __forceinline__ void cp_async_16_or_zero(u32 target, const void *source, bool valid) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;\n" ::"r"(target), "l"(source), "r"(valid ? 16 : 0) : "memory");
+}
+
+// Arrives at an mbarrier once all of this thread's copies so far are done. The barrier must expect the arrival.
+__device__ __forceinline__ void cp_async_arrive(u32 barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];\n" ::"r"(barrier) : "memory");
 }
 
 // Closes the group of this thread's copies since the last one. A group may be empty.

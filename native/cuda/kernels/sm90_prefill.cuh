@@ -1,0 +1,54 @@
+// sm90_prefill.cuh: tiles of many rows on Hopper. A producer warpgroup fetches q, K and V into rings in shared memory; each consumer
+// warpgroup owns 64 rows. See parts/prefill_tiles_sm90.h for the roofline and docs/kernels/prefill.md for how it came about.
+//
+// What keeps the matrix units busy (FlashAttention-3, sections 3.1 and 3.2):
+//   - within a group, the product q K of a tile is issued before the softmax of the last one is used, so that weights . V of the
+//     last tile runs beside the softmax of this one;
+//   - between groups, an order of turns: while one group issues its two products, the others are at their softmax.
+//
+// Units are drawn from the plan's queue, the longest first, so that no CTA is left with a long one at the end; CTAs that run at the
+// same time are at the same KV head and share its K and V in L2.
+#pragma once
+#include "kernels/sm90_prefill_producer.cuh"
+#include "kernels/sm90_prefill_consumer.cuh"
+
+namespace fp {
+
+template <typename Traits>
+__device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
+  extern __shared__ __align__(1024) u8 shared_memory[];
+  using Shared = PrefillShared90<Traits>;
+  static_assert(sizeof(Shared) <= prefill_shared_bytes_sm90(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+  Shared &shared = *reinterpret_cast<Shared *>(shared_memory);
+  if (threadIdx.x == 0) {
+    shared.init_barriers();
+    ptx::mbarrier_fence_init();
+  }
+  __syncthreads();
+  if (threadIdx.x < 128) {
+    ptx::give_registers<Traits::kProducerRegisters>();
+    PrefillProducer90<Traits>::run(p, shared);
+  } else {
+    ptx::take_registers<Traits::kConsumerRegisters>();
+    PrefillConsumer90<Traits>::run(p, shared);
+  }
+}
+
+}  // namespace fp
+
+#define FP_INSTANTIATE_PREFILL_SM90(name, Dtype, kDimQk, kDimVo, kGather, kFeatures)                                                 \
+  extern "C" __global__ void __launch_bounds__(fp::prefill_threads_sm90(fp::prefill_tile_sm90(kDimQk, kDimVo, kGather || kFeatures)), 1)                   \
+      name(const __grid_constant__ fp::PrefillParams90 params) {                                                                    \
+    fp::prefill_sm90<fp::PrefillTraits90<Dtype, kDimQk, kDimVo, kGather, kFeatures>>(params);                                       \
+  }
+
+// The kernels of one head dim: with TMA or gathered rows, plain or with soft cap and custom masks.
+#define FP_INSTANTIATE_PREFILL_SM90_ALL(kDimQk, kDimVo)                                         \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16, fp::Bf16, kDimQk, kDimVo, false, false)             \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_features, fp::Bf16, kDimQk, kDimVo, false, true)     \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_gather, fp::Bf16, kDimQk, kDimVo, true, false)       \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_gather_features, fp::Bf16, kDimQk, kDimVo, true, true) \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_f16, fp::F16, kDimQk, kDimVo, false, false)               \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_features, fp::F16, kDimQk, kDimVo, false, true)       \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_gather, fp::F16, kDimQk, kDimVo, true, false)         \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_gather_features, fp::F16, kDimQk, kDimVo, true, true)

@@ -1,0 +1,52 @@
+// store_rows.cuh: a row of results from the C fragments of the four lanes that share it, to out or to the workspace.
+#pragma once
+#include "parts/attention_plan.cuh"
+#include "ptx/convert.cuh"
+
+namespace fp {
+
+// Among the four lanes of a row: lane t had columns 2t, 2t + 1 of four column tiles, and gets all eight of tile t.
+__device__ __forceinline__ void transpose_quad(u32 (&v)[4], u32 lane) {
+  const bool odd = lane & 1, high = lane & 2;
+  u32 x = __shfl_xor_sync(0xffffffffu, odd ? v[0] : v[1], 1);
+  u32 y = __shfl_xor_sync(0xffffffffu, odd ? v[2] : v[3], 1);
+  const u32 w0 = odd ? x : v[0], w1 = odd ? v[1] : x, w2 = odd ? y : v[2], w3 = odd ? v[3] : y;
+  x = __shfl_xor_sync(0xffffffffu, high ? w0 : w2, 2);
+  y = __shfl_xor_sync(0xffffffffu, high ? w1 : w3, 2);
+  v[0] = high ? x : w0;
+  v[1] = high ? y : w1;
+  v[2] = high ? w2 : x;
+  v[3] = high ? w3 : y;
+}
+
+// values[4 n + 2 half + e]: column 8 n + 2 (lane % 4) + e. `exists`: the row is one of the tile's. By all lanes.
+template <int kDimVo, typename Dtype>
+__device__ __forceinline__ void store_row(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, bool exists, const float (&values)[kDimVo / 2],
+                                          int half, float scale, float lse, u32 lane) {
+  if (target.partial_row >= 0) {
+    if (!exists) return;
+    const i64 partial = target.partial_row + row;
+    float *to = p.partial_out + partial * kDimVo + lane % 4 * 2;
+#pragma unroll
+    for (int n = 0; n < kDimVo / 8; ++n) {
+      *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(values[4 * n + 2 * half] * scale, values[4 * n + 2 * half + 1] * scale);
+    }
+    if (lane % 4 == 0) p.partial_lse[partial] = lse;
+    return;
+  }
+  const i32 token_of_tile = divide(row, p.by_group);
+  const i32 token = exists ? rows.token(p, token_of_tile) : -1;
+  const i32 head = target.head + row - token_of_tile * p.group;
+  char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + lane % 4 * 16;
+#pragma unroll
+  for (int n = 0; n < kDimVo / 8; n += 4) {
+    u32 packed[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
+    transpose_quad(packed, lane);
+    if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+  }
+  if (token >= 0 && lane % 4 == 0 && p.lse != nullptr) p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
+}
+
+}  // namespace fp

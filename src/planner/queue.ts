@@ -1,0 +1,106 @@
+/**
+ * The queue: prefill tiles that whoever is free draws, so that no CTA waits for another.
+ *
+ * Its units are drawn KV head by KV head, and within a head the longest first: CTAs that run at the same time share a head's K and V in the L2
+ * cache, and what is left for the end is short. Two things would still leave CTAs idle at the end, and are cut into equal pieces, drawn before
+ * all others:
+ *
+ * - units longer than half of an equal share: with a few requests the whole queue;
+ * - of units of like length, those that would not fill a last round of all CTAs.
+ *
+ * Worked example: 16384 tokens that see all of each other, 8 KV heads, 32 tokens a tile: 512 tiles, 4096 units of 128 steps. 132 CTAs
+ * do 31 rounds and 4 units more, which would take a 32nd round (3 % of the time). So one tile's 8 units are cut into pieces, and the other
+ * 4088 fill 31 rounds.
+ *
+ * @module
+ */
+import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { CheckedConfig } from "./problem.ts";
+import type { Scheduler } from "./schedule.ts";
+import type { TileList } from "./tiles.ts";
+
+/** A last round that is emptier than this share of all rounds is cut. */
+const MAX_IDLE_SHARE = 0.01;
+/** Units are of like length if the shortest is at least this share of the longest. */
+const LIKE_LENGTH = 0.7;
+
+/** Orders the queue's tiles and writes their items. Its arrays grow with the batch and stay. */
+export class Queue {
+  /** Pieces of the last schedule. */
+  numPieces = 0;
+  /** Whole items of the last schedule. */
+  numItems = 0;
+  readonly #config: CheckedConfig;
+  #order: Int32Array = new Int32Array(0);
+  /** First place of each number of steps, from the most to the fewest. */
+  #places: Int32Array = new Int32Array(64);
+
+  /** For plans of one config. */
+  constructor(config: CheckedConfig) {
+    this.#config = config;
+  }
+
+  /** Appends the queue's items to the schedule. */
+  append(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout): void {
+    const { queueCount, unitCost } = tiles;
+    const { numKvHeads, limits: { prefillCtas } } = this.#config;
+    this.numPieces = 0;
+    this.numItems = 0;
+    if (queueCount === 0) return;
+    this.#sort(tiles);
+    const order = this.#order;
+    const numUnits = queueCount * numKvHeads;
+    // Tiles [0, firstWhole) and [endWhole, queueCount) are cut.
+    let firstWhole = 0;
+    let endWhole = queueCount;
+    if (numUnits <= prefillCtas) {
+      firstWhole = queueCount;
+    } else {
+      const longest = 0.5 * tiles.queueCost / prefillCtas;
+      while (firstWhole < queueCount && unitCost[order[firstWhole]] > longest) firstWhole++;
+      const isLike = unitCost[order[queueCount - 1]] >= LIKE_LENGTH * unitCost[order[0]];
+      const rounds = Math.floor(numUnits / prefillCtas);
+      const left = numUnits - rounds * prefillCtas;
+      if (firstWhole === 0 && isLike && left > 0 && prefillCtas - left > MAX_IDLE_SHARE * numUnits) {
+        endWhole = Math.floor(rounds * prefillCtas / numKvHeads);
+      }
+    }
+    const firstItem = scheduler.numWorkItems;
+    this.#cut(tiles, scheduler, words, layout, 0, firstWhole);
+    this.#cut(tiles, scheduler, words, layout, endWhole, queueCount);
+    this.numPieces = scheduler.numWorkItems - firstItem;
+    for (let i = firstWhole; i < endWhole; i++) scheduler.appendWhole(tiles, words, layout, order[i]);
+    this.numItems = Math.max(0, endWhole - firstWhole);
+  }
+
+  #cut(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, begin: number, end: number): void {
+    if (begin >= end) return;
+    const line = begin === 0 ? this.#order : this.#order.subarray(begin, end);
+    let cost = 0;
+    for (let i = begin; i < end; i++) cost += tiles.unitCost[this.#order[i]];
+    const { numKvHeads, limits: { prefillCtas } } = this.#config;
+    scheduler.cut(tiles, words, layout, line, end - begin, cost * numKvHeads, prefillCtas, -1, true);
+  }
+
+  /** Counting sort by steps, the most first; tiles of as many steps stay in order. */
+  #sort({ queueTiles, queueCount, numSteps }: TileList): void {
+    if (this.#order.length < queueCount) this.#order = new Int32Array(queueCount + (queueCount >> 1));
+    let most = 0;
+    let isSorted = true;
+    for (let i = 0; i < queueCount; i++) {
+      const steps = numSteps[queueTiles[i]];
+      if (steps > most) most = steps;
+      if (i > 0 && steps > numSteps[queueTiles[i - 1]]) isSorted = false;
+    }
+    const order = this.#order;
+    if (isSorted) {
+      for (let i = 0; i < queueCount; i++) order[i] = queueTiles[i];
+      return;
+    }
+    if (this.#places.length < most + 2) this.#places = new Int32Array(most + 2 + (most >> 1));
+    const places = this.#places.fill(0, 0, most + 2);
+    for (let i = 0; i < queueCount; i++) places[most - numSteps[queueTiles[i]] + 1]++;
+    for (let s = 1; s <= most + 1; s++) places[s] += places[s - 1];
+    for (let i = 0; i < queueCount; i++) order[places[most - numSteps[queueTiles[i]]]++] = queueTiles[i];
+  }
+}
