@@ -60,4 +60,13 @@ export {
 export { argmax, type ArgmaxOptions, sample, type SampleOptions, type SamplingParams } from "./src/ops/sampling.ts";
 export { siluAndMul, type SiluAndMulOptions } from "./src/ops/silu_and_mul.ts";
 export type { PlanExplanation } from "./src/planner/explain.ts";
-export { type Plan, type PlanJson, planToJson } from "./src/planner/plan.ts";
+export type { PlanBounds, PlanLayout } from "./src/plan_buffers/layout.ts";
+export {
+  type MergeItemView,
+  type Plan,
+  type PlanJson,
+  planToJson,
+  type RowEntryView,
+  type RowTileView,
+  type WorkItemView,
+} from "./src/planner/plan.ts";

@@ -12,6 +12,7 @@ import type { Stream } from "../device/stream.ts";
 export interface BatchAttentionOptions {
   /** A multiple of `numKvHeads`; their ratio, the group size, is 1 to 64. */
   numQoHeads: number;
+  /** Heads of K and V. */
   numKvHeads: number;
   /** 64, 96, 128, 192 or 256. */
   headDim: number;

@@ -30,8 +30,11 @@ export interface DeviceFacts {
   readonly computeCapability: number;
   /** As the driver counts; 0 on the CPU. */
   readonly driverVersion: number;
+  /** Of the device; of the machine, for the CPU. */
   readonly totalMemoryBytes: number;
+  /** Not in use by anyone. */
   readonly freeMemoryBytes: number;
+  /** Of the device; of one core, for the CPU. */
   readonly l2CacheBytes: number;
 }
 
@@ -41,6 +44,7 @@ export interface DeviceMemoryUsage {
   readonly allocatedBytes: number;
   /** The most that was ever live. */
   readonly peakBytes: number;
+  /** How many allocations are live. */
   readonly numAllocations: number;
   /** Disposed, but still used by work enqueued earlier or by a graph. */
   readonly pendingBytes: number;
@@ -52,12 +56,17 @@ const usageView = new MemoryUsage();
 
 /** An opened device. Made by {@linkcode openDevice}, ended by `using` or `dispose`. */
 export class Device implements Disposable {
+  /** What it is. */
   readonly kind: "cuda" | "cpu";
   /** What the driver or the processor calls itself. */
   readonly name: string;
   /** Why `openDevice` took this device. */
   readonly reason: string;
-  /** The loaded library. */
+  /**
+   * The loaded library: not part of what is kept stable.
+   *
+   * @internal
+   */
   readonly native: Native;
   /** The stream that everything uses by default. */
   readonly stream: Stream;
@@ -85,7 +94,7 @@ export class Device implements Disposable {
     return this.#handle === 0;
   }
 
-  /** @throws {DisposedError} after `dispose`. */
+  /** Refuses a closed device. @throws {DisposedError} after `dispose`. */
   assertOpen(action: string): void {
     if (this.#handle === 0) throw new DisposedError(`Cannot ${action}: its device was disposed.`);
   }

@@ -13,6 +13,7 @@ const handleBuffer = new Float64Array(1);
 
 /** A mark in a stream. Made by `Device.createEvent`. */
 export class Event implements Disposable {
+  /** The device it is of. */
   readonly device: Device;
   #handle: number;
 

@@ -13,6 +13,7 @@ const handleBuffer = new Float64Array(1);
 
 /** A queue of work on a device. Made by `Device.createStream`. */
 export class Stream implements Disposable {
+  /** The device it is of. */
   readonly device: Device;
   #handle: number;
 

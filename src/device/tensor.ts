@@ -24,7 +24,9 @@ const handleBuffer = new Float64Array(1);
 
 /** A shaped range of device memory, or a view of one. Made by `Device.tensor`, `fromArray` or `fromPointer`. */
 export class Tensor implements Disposable {
+  /** Where it lies. */
   readonly device: Device;
+  /** Of its elements. */
   readonly dtype: DType;
   /** Sizes, outermost first. */
   readonly shape: readonly number[];
@@ -85,7 +87,7 @@ export class Tensor implements Disposable {
     return true;
   }
 
-  /** @throws {InvalidArgumentError} unless the tensor is contiguous. */
+  /** Refuses a tensor with gaps. @throws {InvalidArgumentError} unless the tensor is contiguous. */
   assertContiguous(action: string, name = "the tensor"): void {
     if (!this.isContiguous) {
       throw new InvalidArgumentError(

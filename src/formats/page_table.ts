@@ -31,6 +31,7 @@ export interface KvCsr {
   kvIndices: ArrayLike<number>;
   /** [numRows]. FlashInfer users put any number for a row without pages; it counts as 0. */
   kvLastPageLen: ArrayLike<number>;
+  /** Tokens a page. */
   pageSize: number;
 }
 

@@ -36,9 +36,13 @@ export interface KvRows {
 
 /** One layer's memory, as attention reads it. */
 export interface KvLayer {
+  /** [numPages, pageSize, numKvHeads, headDim], or as the cache's layout says. */
   readonly k: Tensor;
+  /** The same with `headDimVo`. */
   readonly v: Tensor;
+  /** Of `k`. */
   readonly kStrides: KvStrides;
+  /** Of `v`. */
   readonly vStrides: KvStrides;
 }
 

@@ -20,6 +20,7 @@ export interface PagedKvCacheOptions {
   numPages: number;
   /** Tokens a page, 1 to 1024; not necessarily a power of two. */
   pageSize: number;
+  /** Heads of K and V. */
   numKvHeads: number;
   /** 64, 96, 128, 192 or 256. */
   headDim: number;

@@ -17,7 +17,7 @@ export class PagePool {
   readonly #free: Int32Array;
   #numFree: number;
 
-  /** @throws {InvalidArgumentError} if `numPages` is not an integer >= 1. */
+  /** A pool whose pages are all free. @throws {InvalidArgumentError} if `numPages` is not an integer >= 1. */
   constructor(numPages: number) {
     if (!Number.isInteger(numPages) || numPages < 1 || numPages > 0x7fffffff) {
       throw new InvalidArgumentError(

@@ -24,6 +24,7 @@ export type { PagedKvCacheOptions } from "./options.ts";
 
 /** Where the tokens of one step go; made by {@linkcode PagedKvCache.extend}, valid until the next call of it. */
 export interface AppendSlots {
+  /** Tokens of the step. */
   readonly numTokens: number;
   /** First token of each sequence: [numSequences + 1]. What `BatchAttention.plan` calls `qoIndptr`. */
   readonly qoIndptr: Int32Array;
@@ -49,15 +50,25 @@ export interface KvWrite {
 
 /** Pages of K and V on a device, with sequences over them. */
 export class PagedKvCache implements Disposable {
+  /** Where it lies. */
   readonly device: Device;
+  /** Pages in each layer. */
   readonly numPages: number;
+  /** Tokens a page. */
   readonly pageSize: number;
+  /** Heads of K and V. */
   readonly numKvHeads: number;
+  /** Elements of one head of K. */
   readonly headDim: number;
+  /** Elements of one head of V. */
   readonly headDimVo: number;
+  /** Of K and V. */
   readonly dtype: DType;
+  /** Layers that share the page table. */
   readonly numLayers: number;
+  /** How a page is laid out. */
   readonly kvLayout: KvLayout;
+  /** Stream of all its work. */
   readonly stream: Stream;
   /** Which pages are free. */
   readonly pool: PagePool;
@@ -72,7 +83,7 @@ export class PagedKvCache implements Disposable {
   #current: AppendSlots | undefined;
   #disposed = false;
 
-  /** @throws {InvalidArgumentError} or an out-of-memory error; nothing is kept then. */
+  /** An empty cache. @throws {InvalidArgumentError} or {@linkcode OutOfMemoryError}; nothing is kept then. */
   constructor(device: Device, options: PagedKvCacheOptions) {
     const checked = checkKvCacheOptions(device, options);
     const { numPages, pageSize } = checked;

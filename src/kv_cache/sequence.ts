@@ -89,7 +89,7 @@ export class Sequence implements Disposable {
     this.free();
   }
 
-  /** @throws {DisposedError} if the sequence was freed. */
+  /** Refuses a freed sequence. @throws {DisposedError} if it was freed. */
   assertLive(action: string): void {
     if (this.#freed) throw new DisposedError(`Cannot ${action} a sequence that was freed.`);
   }

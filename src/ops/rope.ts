@@ -14,7 +14,9 @@ import { expectTensor, placeOf } from "./check.ts";
 export interface Llama3RopeScaling {
   /** How much longer the context became. */
   factor: number;
+  /** Frequencies that turn fewer times than this over the original context are divided by `factor`. */
   lowFreqFactor: number;
+  /** Frequencies that turn more times than this over the original context stay. */
   highFreqFactor: number;
   /** Context length, in tokens, of the model before scaling. */
   originalMaxPosition: number;
@@ -28,6 +30,7 @@ export interface RopeFrequencyOptions {
   theta?: number;
   /** Every frequency is divided by this; 1 by default. */
   linearFactor?: number;
+  /** Scaling as in Llama 3.1; none by default. */
   llama3?: Llama3RopeScaling;
 }
 
