@@ -11,12 +11,19 @@ import { MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../ffi/
 
 /** The largest number of entries of each section. */
 export interface PlanBounds {
+  /** Shares of work; exact. */
   readonly numCtas: number;
+  /** Entries of `tiles`. */
   readonly maxTiles: number;
+  /** Entries of `work`. */
   readonly maxWorkItems: number;
+  /** Entries of `merges`. */
   readonly maxMerges: number;
+  /** Entries of `partials`. */
   readonly maxPartials: number;
+  /** Entries of `rows`. */
   readonly maxRowEntries: number;
+  /** Page ids of all levels. */
   readonly maxKvIndices: number;
   /** Rows of the workspace; not a section of the plan. */
   readonly maxPartialRows: number;

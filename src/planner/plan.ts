@@ -8,35 +8,55 @@ import type { PlanLayout } from "../plan_buffers/layout.ts";
 
 /** One `fp_row_tile`. */
 export interface RowTileView {
+  /** How many rows it may hold, and which kernel computes it. */
   readonly tileClass: "decode" | "prefill";
+  /** First row of q; if gathered, first row entry. */
   readonly tokenBegin: number;
+  /** Query tokens. */
   readonly numTokens: number;
+  /** True if row entries list its tokens and positions. */
   readonly gathered: boolean;
+  /** Logical position of the first token, unless gathered. */
   readonly qoPosBegin: number;
+  /** Index into the page ids of the page that holds KV token 0 of the list. */
   readonly pageBegin: number;
+  /** Logical position of KV token 0 of the list. */
   readonly kvPosBegin: number;
+  /** KV tokens of the list. */
   readonly kvLen: number;
+  /** First byte of the request's mask; -1: none. */
   readonly maskByteBegin: number;
+  /** Columns of that mask. */
   readonly maskStrideBits: number;
+  /** Row of that mask that is the first token's. */
   readonly maskRowBegin: number;
 }
 
 /** One `fp_work_item`. */
 export interface WorkItemView {
+  /** Index of its tile. */
   readonly tile: number;
+  /** First KV head. */
   readonly kvHeadBegin: number;
+  /** KV heads, one after another. */
   readonly numKvHeads: number;
+  /** First KV token of the list. */
   readonly kvBegin: number;
+  /** End of the KV tokens, not included. */
   readonly kvEnd: number;
   /** -1: the result is final. */
   readonly partialRow: number;
+  /** False if every row sees every token of the range. */
   readonly needsMask: boolean;
 }
 
 /** One `fp_merge_item`, with its partials. */
 export interface MergeItemView {
+  /** First row of q. */
   readonly tokenBegin: number;
+  /** Query tokens. */
   readonly numTokens: number;
+  /** Whose query heads it is about. */
   readonly kvHead: number;
   /** First workspace row of each partial, in order. */
   readonly partials: readonly number[];
@@ -44,7 +64,9 @@ export interface MergeItemView {
 
 /** One `fp_row_entry`. */
 export interface RowEntryView {
+  /** Row of q. */
   readonly token: number;
+  /** Its logical position. */
   readonly qoPos: number;
 }
 
@@ -60,7 +82,9 @@ export interface PlanJson {
   readonly numPartialRows: number;
   /** First work item of each CTA's share: [numCtas + 1]. */
   readonly ctaBegin: readonly number[];
+  /** See {@linkcode Plan}. */
   readonly numQueuedPieces: number;
+  /** See {@linkcode Plan}. */
   readonly numQueuedItems: number;
   /** Query rows that run together. */
   readonly tiles: readonly RowTileView[];
@@ -91,9 +115,13 @@ export interface Plan {
   readonly pageSize: number;
   /** Rows of q. */
   readonly numTokens: number;
+  /** Requests of the batch. */
   readonly numRequests: number;
+  /** Heads of K and V. */
   readonly numKvHeads: number;
+  /** Query heads a KV head. */
   readonly groupSize: number;
+  /** Entries of the section `tiles`. */
   readonly numTiles: number;
   /** Items of the shares, then pieces of the queue, then its whole items. */
   readonly numWorkItems: number;
