@@ -12,8 +12,8 @@ import {
   openDevice,
   packCustomMask,
   PagedKvCache,
-  pageTable,
   type PageTable,
+  pageTable,
   type PlanOptions,
   type RunOptions,
 } from "../../mod.ts";
@@ -59,7 +59,11 @@ onEveryBackend("bad input to attention", (device, backend) => {
     }
     assert.equal(device().memoryUsage().allocatedBytes, before);
     if (backend === "cuda") {
-      assertRefused(NotSupportedError, /dtype is f32 on cuda/, () => new BatchAttention(device(), { ...heads, dtype: "f32" }));
+      assertRefused(
+        NotSupportedError,
+        /dtype is f32 on cuda/,
+        () => new BatchAttention(device(), { ...heads, dtype: "f32" }),
+      );
     }
   });
 
@@ -101,8 +105,14 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ ...good, pages: raw({ indices: [5, -1, 3] }) }, /lists page -1/],
       [{ ...good, pages: raw({ pageSize: 0 }) }, /pageSize is 0/],
       [{ ...good, pages: raw({ pageSize: 2000 }) }, /pageSize is 2000/],
-      [{ ...good, customMask: { bits: new Uint8Array(1), indptr: Int32Array.of(0, 1) } }, /custom mask's indptr has 2 entries/],
-      [{ ...good, customMask: { bits: new Uint8Array(1), indptr: Int32Array.of(0, 1, 1) } }, /custom mask of request 0 is 1 bytes/],
+      [
+        { ...good, customMask: { bits: new Uint8Array(1), indptr: Int32Array.of(0, 1) } },
+        /custom mask's indptr has 2 entries/,
+      ],
+      [
+        { ...good, customMask: { bits: new Uint8Array(1), indptr: Int32Array.of(0, 1, 1) } },
+        /custom mask of request 0 is 1 bytes/,
+      ],
       [{ ...good, customMask: { bits: new Uint8Array(1), indptr: Int32Array.of(0, 0, 9) } }, /custom mask's indptr/],
     ];
     for (const [options, message] of bad) assertRefused(InvalidArgumentError, message, () => attention.plan(options));
@@ -114,13 +124,19 @@ onEveryBackend("bad input to attention", (device, backend) => {
     using attention = new BatchAttention(device(), heads);
     for (const indices of [[1, 2], Float64Array.of(1, 2), new Uint16Array(2)]) {
       const pages = { indptr: Int32Array.of(0, 2), indices, lastPageLen: Int32Array.of(8), pageSize: 8 };
-      assertRefused(InvalidArgumentError, /indices is no Int32Array/, () =>
-        attention.plan({ qoIndptr: [0, 1], pages: pages as unknown as PageTable }));
+      assertRefused(
+        InvalidArgumentError,
+        /indices is no Int32Array/,
+        () => attention.plan({ qoIndptr: [0, 1], pages: pages as unknown as PageTable }),
+      );
     }
   });
 
   it("batches beyond the capacity", () => {
-    using attention = new BatchAttention(device(), { ...heads, capacity: { maxTokens: 2, maxRequests: 2, maxPages: 2 } });
+    using attention = new BatchAttention(device(), {
+      ...heads,
+      capacity: { maxTokens: 2, maxRequests: 2, maxPages: 2 },
+    });
     const plan = (qoIndptr: number[], lens: number[]) => () =>
       attention.plan({
         qoIndptr,
@@ -216,7 +232,10 @@ onEveryBackend("bad input to attention", (device, backend) => {
     const pages = pageTable({ indptr: [0, 1], indices: [0], lastPageLen: [5], pageSize: 8 });
     const customMask = packCustomMask([new Uint8Array(2 * 5)]);
     attention.plan({ qoIndptr: [0, 2], pages, customMask });
-    assertRefused(InvalidArgumentError, /3 queries x 5 keys are 2 bytes|custom mask of request 0 is 2 bytes/, () =>
-      attention.plan({ qoIndptr: [0, 4], pages, customMask }));
+    assertRefused(
+      InvalidArgumentError,
+      /3 queries x 5 keys are 2 bytes|custom mask of request 0 is 2 bytes/,
+      () => attention.plan({ qoIndptr: [0, 4], pages, customMask }),
+    );
   });
 });

@@ -34,8 +34,16 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
       assertRefused(InvalidArgumentError, message, () => new PagedKvCache(device(), { ...options, ...change }));
     }
     // K alone fits in no machine; or K does and V is what fails.
-    assertRefused(OutOfMemoryError, /make a tensor/, () => new PagedKvCache(device(), { ...options, numPages: 2 ** 30, numLayers: 64 }));
-    assert.equal(device().memoryUsage().allocatedBytes, before.allocatedBytes, "a cache that could not be made left memory");
+    assertRefused(
+      OutOfMemoryError,
+      /make a tensor/,
+      () => new PagedKvCache(device(), { ...options, numPages: 2 ** 30, numLayers: 64 }),
+    );
+    assert.equal(
+      device().memoryUsage().allocatedBytes,
+      before.allocatedBytes,
+      "a cache that could not be made left memory",
+    );
   });
 
   it("sequences that are not its own, listed twice, or freed", async () => {
@@ -46,14 +54,26 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
     assertRefused(InvalidArgumentError, /number 1 is listed twice/, () => cache.extend([mine, mine], [1, 1]));
     assertRefused(InvalidArgumentError, /extend 1 sequences: 2 counts were given/, () => cache.extend([mine], [1, 1]));
     for (const count of [-1, 0.5, NaN, 2 ** 31]) {
-      assertRefused(InvalidArgumentError, new RegExp(`sequence 0 by ${count} tokens`), () => cache.extend([mine], [count]));
+      assertRefused(
+        InvalidArgumentError,
+        new RegExp(`sequence 0 by ${count} tokens`),
+        () => cache.extend([mine], [count]),
+      );
     }
     for (const length of [-1, 1, 0.5, NaN]) {
       assertRefused(InvalidArgumentError, /truncate a sequence of 0 tokens/, () => mine.truncate(length));
     }
     assert.equal(mine.length, 0);
     mine.free();
-    for (const call of [() => mine.fork(), () => mine.truncate(0), () => mine.pages, () => cache.extend([mine], [1]), () => cache.pageTable([mine])]) {
+    for (
+      const call of [
+        () => mine.fork(),
+        () => mine.truncate(0),
+        () => mine.pages,
+        () => cache.extend([mine], [1]),
+        () => cache.pageTable([mine]),
+      ]
+    ) {
       assertRefused(DisposedError, /sequence that was freed/, call);
     }
     cache.checkIntegrity();
@@ -62,7 +82,8 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
 
   it("prefixes that no match gave", () => {
     using cache = new PagedKvCache(device(), options);
-    const create = (numTokens: number, pages: number[]) => () => cache.createSequence({ numTokens, pages: Int32Array.from(pages) });
+    const create = (numTokens: number, pages: number[]) => () =>
+      cache.createSequence({ numTokens, pages: Int32Array.from(pages) });
     assertRefused(PageError, /page 3 of the prefix is free/, create(8, [3]));
     assertRefused(PageError, /page 99/, create(8, [99]));
     assertRefused(PageError, /page -1/, create(8, [-1]));
@@ -95,8 +116,11 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
     cache.extend([chat], [1]);
     assertRefused(InvalidArgumentError, /slots are of an earlier extend/, () => cache.write({ k, v: k, slots: old }));
     using layers = new PagedKvCache(device(), { ...options, numLayers: 2 });
-    assertRefused(InvalidArgumentError, /cache of 2 layers: call extend\(\) once/, () =>
-      layers.append([layers.createSequence()], { k, v: k }));
+    assertRefused(
+      InvalidArgumentError,
+      /cache of 2 layers: call extend\(\) once/,
+      () => layers.append([layers.createSequence()], { k, v: k }),
+    );
     for (const layer of [2, -1, 0.5]) {
       assertRefused(InvalidArgumentError, new RegExp(`layer is ${layer}`), () => layers.layer(layer));
     }

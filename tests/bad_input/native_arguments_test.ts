@@ -29,7 +29,25 @@ type Operation = keyof Device["native"] & `fp_${string}`;
 type Foreign = (...args: unknown[]) => number;
 
 /** Numbers that are wrong nearly everywhere: limits, signs, fractions, no numbers at all. */
-const ODD = [0, 1, -1, 2, 3, 7, 64, 1023, 65535, 65536, 2 ** 20, 2 ** 31 - 1, -(2 ** 31), 2 ** 32, 2 ** 47, 2 ** 53, 2 ** 63];
+const ODD = [
+  0,
+  1,
+  -1,
+  2,
+  3,
+  7,
+  64,
+  1023,
+  65535,
+  65536,
+  2 ** 20,
+  2 ** 31 - 1,
+  -(2 ** 31),
+  2 ** 32,
+  2 ** 47,
+  2 ** 53,
+  2 ** 63,
+];
 const ODDER = [...ODD, 0.5, -0.5, 1e300, NaN, Infinity, -Infinity];
 
 /** What one good call of each operation passes: a list of structs by operation. */
@@ -38,7 +56,10 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
   const native = device.native as unknown as Record<string, Foreign>;
   const originals = new Map<string, Foreign>();
   for (const [name, { parameters }] of Object.entries(SIGNATURES)) {
-    if (parameters.length !== 2 || parameters[1] !== "buffer" || !/attention_run|merge_states|kv_|rms|rope|silu|embedding|linear|argmax|sample/.test(name)) continue;
+    if (
+      parameters.length !== 2 || parameters[1] !== "buffer" ||
+      !/attention_run|merge_states|kv_|rms|rope|silu|embedding|linear|argmax|sample/.test(name)
+    ) continue;
     originals.set(name, native[name]);
     native[name] = (stream, bytes) => {
       args.set(name as Operation, (bytes as Uint8Array).slice());
@@ -54,7 +75,13 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
   try {
     const x = zeros([4, 64], "bf16");
     const logits = zeros([4, 64], "f32");
-    rmsNorm({ x, weight: zeros([64], "bf16"), eps: 1e-5, residual: zeros([4, 64], "bf16"), out: zeros([4, 64], "bf16") });
+    rmsNorm({
+      x,
+      weight: zeros([64], "bf16"),
+      eps: 1e-5,
+      residual: zeros([4, 64], "bf16"),
+      out: zeros([4, 64], "bf16"),
+    });
     siluAndMul({ x, out: zeros([4, 32], "bf16") });
     rope({ x: zeros([4, 2, 64], "bf16"), positions: zeros([4], "i32"), invFreq: zeros([32], "f32") });
     embedding({ ids: zeros([4], "i32"), table: x, out: zeros([4, 64], "bf16") });
@@ -67,7 +94,9 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
       out: zeros([4, 2, 64], "bf16"),
       lse: zeros([4, 2], "f32"),
     });
-    const cache = stack.use(new PagedKvCache(device, { numPages: 40, pageSize: 4, numKvHeads: 2, headDim: 64, dtype: "bf16" }));
+    const cache = stack.use(
+      new PagedKvCache(device, { numPages: 40, pageSize: 4, numKvHeads: 2, headDim: 64, dtype: "bf16" }),
+    );
     cache.layer(0).k.fillBytes(0);
     cache.layer(0).v.fillBytes(0);
     const parent = cache.createSequence();
@@ -76,10 +105,15 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
     cache.append([parent], { ...kv, rope: { invFreq } });
     const child = parent.fork();
     cache.append([child], { ...kv, rope: { invFreq } });
-    const attention = stack.use(new BatchAttention(device, { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16", causal: true }));
+    const attention = stack.use(
+      new BatchAttention(device, { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16", causal: true }),
+    );
     const suffixes = pageTable({ indptr: [0, 1, 2], indices: [30, 31], lastPageLen: [2, 4], pageSize: 4 });
     const pages = Int32Array.from({ length: 30 }, (_, page) => page);
-    attention.plan({ qoIndptr: [0, 1, 4], levels: sharedPrefixLevels([0, 1, 4], [{ requests: [1, 0], pages }], suffixes) });
+    attention.plan({
+      qoIndptr: [0, 1, 4],
+      levels: sharedPrefixLevels([0, 1, 4], [{ requests: [1, 0], pages }], suffixes),
+    });
     attention.run({ q: zeros([4, 4, 64], "bf16"), cache, out: zeros([4, 4, 64], "bf16"), lse: zeros([4, 4], "f32") });
   } finally {
     for (const [name, original] of originals) native[name] = original;
@@ -164,7 +198,9 @@ onEveryBackend("the ABI under damaged arguments", (device, backend) => {
       const { fields } = structOf(bytes, operation);
       for (let round = 0; round < 300; round++) {
         const copy = bytes.slice();
-        for (let n = random.integer(1, 4); n > 0; n--) writeField(new DataView(copy.buffer), random.pick(fields), random.pick(ODDER));
+        for (let n = random.integer(1, 4); n > 0; n--) {
+          writeField(new DataView(copy.buffer), random.pick(fields), random.pick(ODDER));
+        }
         if (call(operation, copy) === 0) await settle();
       }
     }
@@ -173,7 +209,10 @@ onEveryBackend("the ABI under damaged arguments", (device, backend) => {
 
   it("a null or foreign-sized struct", () => {
     for (const [operation, bytes] of good.args) {
-      assert.equal((device().native as unknown as Record<string, Foreign>)[operation](device().stream.handle, null), StatusCode.INVALID_ARGUMENT);
+      assert.equal(
+        (device().native as unknown as Record<string, Foreign>)[operation](device().stream.handle, null),
+        StatusCode.INVALID_ARGUMENT,
+      );
       const copy = bytes.slice();
       new DataView(copy.buffer).setUint32(0, bytes.length - 8, true);
       assert.equal(call(operation, copy), StatusCode.INVALID_ARGUMENT);
@@ -186,8 +225,12 @@ onEveryBackend("the ABI under damaged arguments", (device, backend) => {
       const random = new Random(3);
       const bytes = good.args.get("fp_attention_run")!;
       const view = new DataView(bytes.buffer);
-      const offsetOf = (name: string): number => structOf(bytes, "fp_attention_run").fields.find(([field]) => field === name)![2];
-      const [address, numBytes] = [view.getFloat64(offsetOf("plan"), true), view.getFloat64(offsetOf("plan_bytes"), true)];
+      const offsetOf = (name: string): number =>
+        structOf(bytes, "fp_attention_run").fields.find(([field]) => field === name)![2];
+      const [address, numBytes] = [
+        view.getFloat64(offsetOf("plan"), true),
+        view.getFloat64(offsetOf("plan_bytes"), true),
+      ];
       // The plan's memory as a tensor: another device may wrap it.
       using other = await openDevice({ backend: "cpu" });
       using plan = other.fromPointer(address, [numBytes / 4], "i32");
@@ -227,7 +270,9 @@ onEveryBackend("the ABI under damaged arguments", (device, backend) => {
     const wrong = [...ODDER, stale, event.handle, device().handle, stale + 2 ** 20 * 5];
     for (const handle of wrong) {
       for (const [name, { parameters }] of Object.entries(SIGNATURES)) {
-        if (!/^fp_(stream|graph|download|attention_run|linear)/.test(name) || /create|begin_capture/.test(name)) continue;
+        if (!/^fp_(stream|graph|download|attention_run|linear)/.test(name) || /create|begin_capture/.test(name)) {
+          continue;
+        }
         const args = parameters.map((type, i) => i === 0 ? handle : type === "buffer" ? new Uint8Array(512) : 0);
         const status = (native as unknown as Record<string, Foreign>)[name](...args);
         assert.equal(status, StatusCode.INVALID_HANDLE, `${name}(${handle}): ${native.fp_last_error()}`);

@@ -27,16 +27,22 @@ onEveryBackend("bad input to tensors", (device, backend) => {
     }
     assertRefused(InvalidArgumentError, /too many elements/, () => device().tensor([2 ** 30, 2 ** 30], "u8"));
     for (const dtype of ["f64", "", "toString", undefined]) {
-      assertRefused(InvalidArgumentError, /pass one of f32, f16, bf16, i32, u8/, () =>
-        device().tensor([1], dtype as DType));
+      assertRefused(
+        InvalidArgumentError,
+        /pass one of f32, f16, bf16, i32, u8/,
+        () => device().tensor([1], dtype as DType),
+      );
     }
   });
 
   it("more memory than there is", async () => {
     const before = device().memoryUsage();
     for (const numBytes of [2 ** 45, 2 ** 52]) {
-      assertRefused(OutOfMemoryError, new RegExp(`make a tensor of shape \\[${numBytes}\\]`), () =>
-        device().tensor([numBytes], "u8"));
+      assertRefused(
+        OutOfMemoryError,
+        new RegExp(`make a tensor of shape \\[${numBytes}\\]`),
+        () => device().tensor([numBytes], "u8"),
+      );
     }
     assert.deepEqual(device().memoryUsage(), before);
     using tensor = device().fromArray([5], "i32");
@@ -45,14 +51,24 @@ onEveryBackend("bad input to tensors", (device, backend) => {
 
   it("lengths that don't match", () => {
     using tensor = device().tensor([2, 3], "f32");
-    assertRefused(InvalidArgumentError, /write 5 numbers to a tensor of shape \[2,3\]: it takes 6/, () =>
-      tensor.write([1, 2, 3, 4, 5]));
+    assertRefused(
+      InvalidArgumentError,
+      /write 5 numbers to a tensor of shape \[2,3\]: it takes 6/,
+      () => tensor.write([1, 2, 3, 4, 5]),
+    );
     const before = device().memoryUsage().allocatedBytes;
-    assertRefused(InvalidArgumentError, /write 3 numbers to a tensor of shape \[4\]/, () =>
-      device().fromArray([1, 2, 3], "f32", [4]));
+    assertRefused(
+      InvalidArgumentError,
+      /write 3 numbers to a tensor of shape \[4\]/,
+      () => device().fromArray([1, 2, 3], "f32", [4]),
+    );
     assert.equal(device().memoryUsage().allocatedBytes, before, "the tensor that could not be filled is left");
     using bytes = device().tensor([6], "u8");
-    assertRefused(InvalidArgumentError, /device, dtype and number of elements must agree/, () => tensor.copyFrom(bytes));
+    assertRefused(
+      InvalidArgumentError,
+      /device, dtype and number of elements must agree/,
+      () => tensor.copyFrom(bytes),
+    );
   });
 
   it("views beyond the memory", () => {
@@ -61,7 +77,11 @@ onEveryBackend("bad input to tensors", (device, backend) => {
     for (const [begin, end] of [[-1, 2], [0, 5], [3, 2], [0.5, 1], [NaN, 1]]) {
       assertRefused(InvalidArgumentError, whole, () => tensor.slice(begin, end));
     }
-    assertRefused(InvalidArgumentError, /needs elements up to 25, the tensor spans 24/, () => tensor.view([5], [1], 20));
+    assertRefused(
+      InvalidArgumentError,
+      /needs elements up to 25, the tensor spans 24/,
+      () => tensor.view([5], [1], 20),
+    );
     assertRefused(InvalidArgumentError, /offset -1/, () => tensor.view([1], [1], -1));
     assertRefused(InvalidArgumentError, /pass one integer >= 0 for each dimension/, () => tensor.view([2, 2], [1]));
     assertRefused(InvalidArgumentError, /pass one integer >= 0/, () => tensor.view([2], [-1], 5));
@@ -133,27 +153,44 @@ onEveryBackend("bad input to tensors", (device, backend) => {
 
   it("foreign memory that can't be", () => {
     for (const address of [0, -8, 1.5, NaN, 2 ** 53]) {
-      assertRefused(InvalidArgumentError, /pass a device address, an integer > 0/, () =>
-        device().fromPointer(address, [1], "f32"));
+      assertRefused(
+        InvalidArgumentError,
+        /pass a device address, an integer > 0/,
+        () => device().fromPointer(address, [1], "f32"),
+      );
     }
-    assertRefused(InvalidArgumentError, /pass one integer >= 0 for each dimension/, () =>
-      device().fromPointer(4096, [1], "f32", []));
+    assertRefused(
+      InvalidArgumentError,
+      /pass one integer >= 0 for each dimension/,
+      () => device().fromPointer(4096, [1], "f32", []),
+    );
     // Nothing is mapped there.
     assertRefused(InvalidArgumentError, /wrap foreign memory/, () => device().fromPointer(4096, [1 << 20], "f32"));
     using tensor = device().tensor([4], "f32");
-    assertRefused(InvalidArgumentError, /overlap memory of this device.*needs no registering/, () =>
-      device().fromPointer(tensor.address, [4], "f32"));
+    assertRefused(
+      InvalidArgumentError,
+      /overlap memory of this device.*needs no registering/,
+      () => device().fromPointer(tensor.address, [4], "f32"),
+    );
   });
 
   it("captures that can't be", async () => {
     using stream = device().createStream();
     using tensor = device().tensor([4], "i32");
-    assertRefused(InvalidArgumentError, /captures a graph/, () => void capture(stream, () => tensor.write([1, 2, 3, 4], stream)));
-    assertRefused(InvalidArgumentError, /captures a graph already/, () =>
-      void capture(stream, () => void capture(stream, () => {})));
-    assert.throws(() => capture(stream, () => {
-      throw new RangeError("from the caller");
-    }), RangeError);
+    assertRefused(
+      InvalidArgumentError,
+      /captures a graph/,
+      () => void capture(stream, () => tensor.write([1, 2, 3, 4], stream)),
+    );
+    assertRefused(
+      InvalidArgumentError,
+      /captures a graph already/,
+      () => void capture(stream, () => void capture(stream, () => {})),
+    );
+    assert.throws(() =>
+      capture(stream, () => {
+        throw new RangeError("from the caller");
+      }), RangeError);
     tensor.fillBytes(0, stream);
     assert.deepEqual([...await tensor.read(stream)], [0, 0, 0, 0], "the stream works on");
     using graph = capture(stream, () => tensor.fillBytes(1, stream));
