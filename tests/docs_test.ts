@@ -1,0 +1,63 @@
+/** The documentation holds: paths that it names are there, links lead somewhere, tasks exist, and its TypeScript runs. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { TemporaryFolder } from "./support/package_copy.ts";
+import { readText, ROOT } from "./support/paths.ts";
+import { runScript } from "./support/subprocess.ts";
+
+const pages = [
+  "README.md",
+  ...readdirSync(`${ROOT}/docs`).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
+]
+  .filter((path) => existsSync(`${ROOT}/${path}`));
+
+/** Folders of which documentation may name files; what a name like `kv_indices` means is not for a test to guess. */
+const PATH = /^(src|native|scripts|tests|bench|examples|docs)\/[\w./-]*$/;
+
+for (const page of pages) {
+  const text = readText(page);
+  const code = [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].map(([, language, body]) => ({ language, body }));
+  const prose = text.replace(/^```[^]*?^```$/gm, "");
+
+  describe(page, () => {
+    it("names files that are there", () => {
+      for (const [, name] of prose.matchAll(/`([^`\n]+)`/g)) {
+        if (PATH.test(name)) assert.ok(existsSync(`${ROOT}/${name}`), `${name} is not there`);
+      }
+    });
+
+    it("links to files and sections that are there", () => {
+      const folder = page.replace(/[^/]*$/, "");
+      for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^\w+:/.test(target)) continue;
+        const [file, section] = target.split("#");
+        const path = file === "" ? page : new URL(file, `file:///${folder}`).pathname.slice(1);
+        assert.ok(existsSync(`${ROOT}/${path}`), `${target} leads nowhere`);
+        if (section === undefined || !path.endsWith(".md")) continue;
+        const headings = [...readText(path).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+          heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-")
+        );
+        assert.ok(headings.includes(section), `${target} names no section`);
+      }
+    });
+
+    it("names tasks that deno.json has", () => {
+      const { tasks } = JSON.parse(readText("deno.json"));
+      for (const [, name] of text.matchAll(/deno(?:@[\d.]+)? task ([\w:-]+)/g)) {
+        assert.ok(name in tasks, `there is no task ${name}`);
+      }
+    });
+
+    const programs = code.filter(({ language, body }) => language === "ts" && body.includes('from "flashpage"'));
+    programs.forEach(({ body }, index) => {
+      it(`shows a program that runs (number ${index + 1})`, async () => {
+        using folder = new TemporaryFolder();
+        const script = `${folder.path}/program.ts`;
+        writeFileSync(script, body.replaceAll('from "flashpage"', `from "file://${ROOT}/mod.ts"`));
+        const { code, text } = await runScript(script, { cwd: ROOT });
+        assert.equal(code, 0, text);
+      });
+    });
+  });
+}
