@@ -17,6 +17,9 @@ class Modules {
   Modules(const Modules &) = delete;
   Modules &operator=(const Modules &) = delete;
 
+  // 90 if sm_90a cubins serve this GPU, else 80: cubins of sm_80, or PTX made from the same.
+  int image_arch() const { return capability_ == 90 && !only_ptx_ ? 90 : 80; }
+
   Kernel &find(std::string_view module, std::string_view name, int dynamic_shared_bytes);
 
  private:
