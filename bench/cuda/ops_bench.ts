@@ -1,10 +1,11 @@
 /**
- * The operations around attention at serving shapes: microseconds, and GB/s beside what a plain copy reaches or TFLOP/s. Each result is
- * checked against a definition in f64 before it is timed. Operands are cold in L2, but for logits, which the product before them has just written.
+ * The operations around attention at serving shapes: microseconds, and GB/s beside those of a plain copy, or TFLOP/s. Each result
+ * is checked against a definition in f64 before it is timed. Operands are cold in L2, but for logits, which the product before
+ * them has just written. Times include what lies between two events, about a microsecond on a GPU.
  *
  *   deno run -A bench/cuda/ops_bench.ts [--backend cuda|cpu] [--ops rms_norm,linear,...] [--calls 20] [--json FILE]
  *
- * On the CPU sizes are a 64th, to try the script. Times include what lies between two events, about a microsecond on a GPU. FLASHPAGE_CUBLASLT=off measures the library's own matrix products.
+ * On the CPU sizes are a 64th, to try the script. FLASHPAGE_CUBLASLT=off measures the library's own matrix products.
  */
 import {
   argmax,
@@ -353,22 +354,21 @@ async function measure(
   test: OpCase,
   bandwidth: number,
   calls: number,
-): Promise<ResultRow> {
+): Promise<ResultRow[]> {
   using stack = new DisposableStack();
   const prepared = await test.prepare(device, (value) => stack.use(value));
   prepared.run();
   await prepared.check();
   await sleep(20);
-  const us = median(
-    await timeCalls(device, () => prepared.run(), calls, prepared.warm ? undefined : () => flush.run()),
-  );
-  const name = formatCase(test);
+  const before = prepared.warm ? undefined : () => flush.run();
+  const us = median(await timeCalls(device, () => prepared.run(), calls, before));
+  const row = { case: formatCase(test), peers: {}, roofline: null };
+  const time = { ...row, metric: "time", unit: "us", ours: round(us) };
   if ("flops" in prepared.work) {
-    const ours = round(prepared.work.flops / us / 1e6);
-    return { case: name, metric: "throughput", unit: "TFLOP/s", ours, peers: {}, roofline: null };
+    return [time, { ...row, metric: "throughput", unit: "TFLOP/s", ours: round(prepared.work.flops / us / 1e6) }];
   }
-  const roofline = round(prepared.work.bytes / bandwidth / 1000);
-  return { case: name, metric: "time", unit: "us", ours: round(us), peers: {}, roofline };
+  const ours = round(prepared.work.bytes / us / 1000);
+  return [time, { ...row, metric: "bandwidth", unit: "GB/s", ours, roofline: round(bandwidth) }];
 }
 
 async function main(): Promise<void> {
@@ -382,12 +382,12 @@ async function main(): Promise<void> {
   const tests = casesOf(device.kind === "cuda" ? 1 : 64).filter(({ kind }) => wanted?.includes(kind) ?? true);
   if (tests.length === 0) throw new Error(`There are no operations "${wanted}".`);
   const bandwidth = await copyBandwidth(device);
-  console.log(`${device.name}: a copy moves ${round(bandwidth)} GB/s; the time that it would take stands beside ours.`);
+  console.log(`${device.name}: a copy moves ${round(bandwidth)} GB/s.`);
   const rows: ResultRow[] = [];
   for (const test of tests) {
-    const row = await measure(device, flush, test, bandwidth, Number(option("calls") ?? 20));
-    printRows([row]);
-    rows.push(row);
+    const measured = await measure(device, flush, test, bandwidth, Number(option("calls") ?? 20));
+    printRows(measured);
+    rows.push(...measured);
   }
   const json = option("json");
   if (json !== undefined) writeResults(json, device, rows);
