@@ -1,14 +1,16 @@
 // kv_append.cuh: new keys and values into their slots of the paged cache, keys rotated on the way if wanted. Slots outside of the cache
 // are skipped.
 #pragma once
-#include "kernels/rope.cuh"
 #include "parts/kv_rows.cuh"
+#include "parts/pack.cuh"
+#include "parts/rope_angle.cuh"
 
 namespace fp {
 
 // The keys' rotated elements; kCount divides the number of pairs.
 template <typename Element, int kCount>
-__device__ __forceinline__ void append_rotated(const KvAppendParams &p, const TokenMove *moves, u32 num_tokens, HeadRange heads, const float2 *table) {
+__device__ __forceinline__ void append_rotated(const KvAppendParams &p, const TokenMove *moves, u32 num_tokens, HeadRange heads,
+                                               const float2 *table) {
   using P = Pack<Element, kCount>;
   const u32 num_pairs = p.num_pairs;
   const u32 packs = num_pairs / kCount;
@@ -27,7 +29,7 @@ __device__ __forceinline__ void append_rotated(const KvAppendParams &p, const To
     const typename P::Raw raw_first = P::read(from), raw_second = P::read(from + second_bytes);
     P::unpack(raw_first, first);
     P::unpack(raw_second, second);
-    rotate_packs<Element, kCount>(first, second, table + token * num_pairs + pair, p.interleaved != 0);
+    rotate_packs<kCount>(first, second, table + token * num_pairs + pair, p.interleaved != 0);
     P::write(to, P::pack(first));
     P::write(to + second_bytes, P::pack(second));
   }
@@ -83,7 +85,8 @@ __device__ __forceinline__ void kv_append(const KvAppendParams &p) {
     if (p.wide_rotation) {
       append_rotated<Element, 8>(p, moves, num_tokens, heads, table);
       const u32 rotated_chunks = p.num_pairs / 4;
-      copy_chunks<true>(moves, num_tokens, heads, p.k, p.k_head_bytes, cache.k_cache, cache.k_head_bytes, rotated_chunks, cache.k_chunks - rotated_chunks);
+      copy_chunks<true>(moves, num_tokens, heads, p.k, p.k_head_bytes, cache.k_cache, cache.k_head_bytes, rotated_chunks,
+                        cache.k_chunks - rotated_chunks);
     } else {
       append_rotated<Element, 1>(p, moves, num_tokens, heads, table);
       append_rest(p, moves, num_tokens, heads);

@@ -8,7 +8,8 @@ __device__ __forceinline__ void kv_copy_pages(const KvCopyPagesParams &p) {
   __shared__ TokenMove moves[kv_max_tokens_per_cta];
   const KvCacheShape &cache = p.cache;
   const HeadRange heads(cache);
-  for (i64 begin = static_cast<i64>(blockIdx.x) * cache.tokens_per_cta; begin < p.num_tokens; begin += static_cast<i64>(gridDim.x) * cache.tokens_per_cta) {
+  const i64 step = static_cast<i64>(gridDim.x) * cache.tokens_per_cta;
+  for (i64 begin = static_cast<i64>(blockIdx.x) * cache.tokens_per_cta; begin < p.num_tokens; begin += step) {
     const u32 num_tokens = static_cast<u32>(min(static_cast<i64>(cache.tokens_per_cta), p.num_tokens - begin));
     if (threadIdx.x < num_tokens) {
       const i64 index = begin + threadIdx.x;

@@ -74,13 +74,17 @@ __device__ __forceinline__ TilePlace place_of_tile(const LinearParams &p) {
 
 // A partial's columns past out_dim, up to its pitch, are the zeros that came of missing rows of the weight.
 __device__ __forceinline__ LinearTarget target_of(const LinearParams &p, i32 split) {
-  if (p.num_splits == 1) return {p.out, p.out_row_stride, p.out_dim, p.out_is_f32 != 0, p.wide_stores != 0, reinterpret_cast<const u16 *>(p.bias)};
-  return {reinterpret_cast<char *>(p.partials + split * static_cast<i64>(p.num_rows) * p.partial_pitch), p.partial_pitch, p.partial_pitch, true, true, nullptr};
+  if (p.num_splits == 1) {
+    return {p.out, p.out_row_stride, p.out_dim, p.out_is_f32 != 0, p.wide_stores != 0, reinterpret_cast<const u16 *>(p.bias)};
+  }
+  float *partial = p.partials + split * static_cast<i64>(p.num_rows) * p.partial_pitch;
+  return {reinterpret_cast<char *>(partial), p.partial_pitch, p.partial_pitch, true, true, nullptr};
 }
 
-template <typename Dtype, int kRows, int kColumns, int kStages>
+template <typename Dtype, LinearTile kTile>
 __device__ __forceinline__ void linear_tile(const LinearParams &p) {
   using Tile = SharedTile<linear_depth>;
+  constexpr int kRows = kTile.rows, kColumns = kTile.columns, kStages = kTile.stages;
   constexpr int kRowBlocks = kRows / 2 / 16;     // m16 tiles of a warp
   constexpr int kColumnPairs = kColumns / 2 / 16;  // pairs of n8 tiles of a warp
   constexpr u32 kXBytes = kRows * Tile::kPitch;

@@ -7,21 +7,6 @@
 
 namespace fp {
 
-// Rotates kCount neighbouring pairs: (first[j], second[j]) apart, or interleaved in the two packs in turn.
-template <typename Element, int kCount>
-__device__ __forceinline__ void rotate_packs(float (&first)[kCount], float (&second)[kCount], const float2 *rotations, bool interleaved) {
-  if (kCount > 1 && interleaved) {
-#pragma unroll
-    for (int j = 0; j + 1 < kCount; j += 2) {
-      rotate(first[j], first[j + 1], rotations[j / 2]);
-      rotate(second[j], second[j + 1], rotations[(kCount + j) / 2]);
-    }
-  } else {
-#pragma unroll
-    for (int j = 0; j < kCount; ++j) rotate(first[j], second[j], rotations[j]);
-  }
-}
-
 template <typename Element, int kCount>
 __device__ __forceinline__ void rope(const RopeParams &p) {
   using P = Pack<Element, kCount>;
@@ -53,7 +38,7 @@ __device__ __forceinline__ void rope(const RopeParams &p) {
     const typename P::Raw raw_first = P::read(x), raw_second = P::read(x + second_bytes);
     P::unpack(raw_first, first);
     P::unpack(raw_second, second);
-    rotate_packs<Element, kCount>(first, second, table + token * num_pairs + pair, p.interleaved != 0);
+    rotate_packs<kCount>(first, second, table + token * num_pairs + pair, p.interleaved != 0);
     P::write(x, P::pack(first));
     P::write(x + second_bytes, P::pack(second));
   }

@@ -10,6 +10,7 @@
 #pragma once
 #include "parts/philox.cuh"
 #include "parts/sample_candidates.cuh"
+#include "parts/sampling_weight.cuh"
 
 namespace fp {
 
@@ -98,7 +99,9 @@ class SamplePick {
   }
 
   // Of a segment, relative to the row's largest logit. The factor is rounded as a weight is, so that a segment of equal logits has its exact sum.
-  __device__ __forceinline__ double mass_of_segment(u32 segment) const { return segment_mass_[segment] * weight_(key_value(rank_key(segment_best_[segment]))); }
+  __device__ __forceinline__ double mass_of_segment(u32 segment) const {
+    return segment_mass_[segment] * weight_(key_value(rank_key(segment_best_[segment])));
+  }
 
   __device__ __forceinline__ double total_mass() {
     double mass = 0;
@@ -202,7 +205,8 @@ class SamplePick {
     for (u32 i = threadIdx.x; i < kept; i += sample_pick_threads) list_[i] = list_[i] << 32 | rank_key(list_[i]);
     list_.sort(kept);
     const Crossing crossing = find_crossing<true>(
-        cta_, kept, 0, [&](u32 i) { return static_cast<double>(weight_(key_value(static_cast<u32>(list_[i])))); }, [&](double total) { return uniform_ * total; });
+        cta_, kept, 0, [&](u32 i) { return static_cast<double>(weight_(key_value(static_cast<u32>(list_[i])))); },
+        [&](double total) { return uniform_ * total; });
     return crossing.index < kept ? ~static_cast<u32>(list_[crossing.index] >> 32) : rank_index(best_);
   }
 

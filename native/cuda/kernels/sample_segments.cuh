@@ -4,14 +4,10 @@
 #pragma once
 #include "parts/cta_collective.cuh"
 #include "parts/logits.cuh"
+#include "parts/sampling_groups.cuh"
 #include "parts/sampling_weight.cuh"
 
 namespace fp {
-
-// Element e of group `thread` of a segment, counted from the segment's first: packs of a group are a CTA's width of packs apart.
-__device__ __forceinline__ u32 place_in_segment(u32 thread, u32 e) {
-  return (e / kLogitsPack * sample_segment_threads + thread) * kLogitsPack + e % kLogitsPack;
-}
 
 template <typename Element>
 __device__ __forceinline__ void sample_segments(const SampleParams &p) {
@@ -45,7 +41,9 @@ __device__ __forceinline__ void sample_segments(const SampleParams &p) {
   const i64 out = static_cast<i64>(row_index) * p.num_segments + segment;
   const SamplingRow params = p.rows[row_index];
   const u32 key = order_key(largest);
-  if (params.temperature != 0.f && (cuts_by_count(params, p.vocab_size) || cuts_by_mass(params))) p.group_max[out * sample_segment_threads + threadIdx.x] = key;
+  if (params.temperature != 0.f && (cuts_by_count(params, p.vocab_size) || cuts_by_mass(params))) {
+    p.group_max[out * sample_segment_threads + threadIdx.x] = key;
+  }
 
   const u32 segment_key = cta.max(key);
   const float maximum = key_value(segment_key);

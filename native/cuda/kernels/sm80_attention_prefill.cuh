@@ -123,6 +123,8 @@ class PrefillLoop {
     token = work.kv_begin;
     kv_end = work.num_heads > 0 ? work.kv_end : token;
     if (token < kv_end) copy_q(p, item, head, row_begin, q_shared, lane);
+    // A group of its own, so that the wait before the next tile covers it.
+    ptx::cp_async_commit();
     const WarpVisibility visible = WarpVisibility::of<Traits::kWarpRows>(p, TileRows(p, work.tile, Traits::kPrefillRows), p.tiles + work.tile, row_begin,
                                                                          kv_end, __ldg(&p.work[item].needs_mask) != 0, lane);
     __syncwarp();

@@ -28,9 +28,10 @@ struct PrefillTraits90 {
   static constexpr int kQueryBuffers = kTile.query_buffers;
   static constexpr int kColumnsQk = padded_columns(kQk);
   static constexpr int kColumnsVo = padded_columns(kVo);
-  // (1 + consumers) warpgroups share 65536 registers.
-  static constexpr int kProducerRegisters = kGather ? 88 : kConsumers == 3 ? 32 : 48;
-  static constexpr int kConsumerRegisters = (512 - kProducerRegisters) / kConsumers / 8 * 8;
+  // The warpgroups share what the CTA was launched with: 65536 registers over its threads, each thread's rounded down to a multiple of 8.
+  static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
+  static constexpr int kProducerRegisters = kGather ? 88 : kConsumers == 3 ? 32 : 40;
+  static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
   static_assert(kTokens % 16 == 0 && kTokens % 8 == 0);
 };
 

@@ -19,8 +19,8 @@ void launch_tiles(const Launch &launch, LinearParams &p, int dtype) {
   const int sms = num_sms(launch.device);
   const auto tiles_of = [&](const LinearTile &tile) { return divide_up(p.num_rows, tile.rows) * divide_up(p.out_dim, tile.columns); };
   const int num_steps = static_cast<int>(divide_up(p.in_dim, linear_depth));
-  // A large tile does the most work per byte of shared memory, so it is taken when it leaves at most a quarter of the SMs idle. Example, 64 x 4096 x
-  // 4096 on 132 SMs: 32 large tiles; so 64 small ones, each shared by 6 CTAs of 11 steps: 384 CTAs, three an SM.
+  // A large tile does the most work per byte of shared memory, so it is taken when it leaves at most a quarter of the SMs idle. Example,
+  // 64 x 4096 x 4096 on 132 SMs: 32 large tiles would; so 64 small ones, each shared by 6 CTAs of 11 steps: 384 CTAs, three an SM.
   const bool large = tiles_of(linear_large) * 4 >= int64_t{sms} * 3;
   const LinearTile tile = large ? linear_large : linear_small;
   const int64_t num_tiles = tiles_of(tile);
@@ -71,7 +71,8 @@ void launch_linear_own(const Launch &launch, const fp_linear_args &args) {
   p.out_dim = args.out_dim;
   p.out_is_f32 = args.out_dtype == FP_F32;
   p.wide_stores = has_wide_rows(args.out, args.num_rows, stride_bytes(args.out_row_stride, args.out_dtype));
-  const bool wide = args.dtype != FP_F32 && args.in_dim % 8 == 0 && has_wide_rows(args.x, args.num_rows, p.x_row_stride * 2) && has_wide_rows(args.weight, 1, 0);
+  const bool wide = args.dtype != FP_F32 && args.in_dim % 8 == 0 && has_wide_rows(args.x, args.num_rows, p.x_row_stride * 2) &&
+                    has_wide_rows(args.weight, 1, 0);
   if (!wide) return launch_any(launch, p, args.dtype);
   if (args.num_rows > linear_rows_max) return launch_tiles(launch, p, args.dtype);
   const char *kind = args.num_rows <= 8 ? "rows8" : args.num_rows <= 16 ? "rows16" : "rows32";

@@ -116,7 +116,8 @@ void launch_rope(const Launch &launch, const fp_rope_args &args) {
   p.tokens_per_cta = std::clamp(std::min(units / (units_a_head * p.heads_per_cta), rope_table_pairs / p.pairs_per_cta), 1, 64);
   // Rather one token a CTA than SMs without work.
   if (divide_up(p.num_tokens, p.tokens_per_cta) < 2 * num_sms(launch.device)) p.tokens_per_cta = 1;
-  const Grid grid{static_cast<unsigned>(divide_up(p.num_tokens, p.tokens_per_cta) * p.pair_blocks), static_cast<unsigned>(divide_up(p.num_heads, p.heads_per_cta))};
+  const int64_t token_tiles = divide_up(p.num_tokens, p.tokens_per_cta);
+  const Grid grid{static_cast<unsigned>(token_tiles * p.pair_blocks), static_cast<unsigned>(divide_up(p.num_heads, p.heads_per_cta))};
   launch_kernel(launch, find_model_op(launch, "rope", wide, args.dtype), grid, model_op_threads, 0, &p);
 }
 

@@ -35,7 +35,9 @@ void launch_argmax(const Launch &launch, const fp_argmax_args &args) {
   const int64_t num_parts = enough_rows ? 1 : std::min(wanted_parts, divide_up(args.vocab_size, least_part));
   p.part_size = static_cast<int>(divide_up(divide_up(args.vocab_size, num_parts), 16) * 16);
   p.num_parts = static_cast<int>(divide_up(args.vocab_size, p.part_size));
-  if (p.num_parts > 1) p.parts = static_cast<unsigned long long *>(scratch_memory(launch, sizeof(unsigned long long) * p.num_parts * static_cast<size_t>(args.num_rows)));
+  if (p.num_parts > 1) {
+    p.parts = static_cast<unsigned long long *>(scratch_memory(launch, sizeof(*p.parts) * p.num_parts * static_cast<size_t>(args.num_rows)));
+  }
   const Grid grid{static_cast<unsigned>(int64_t{args.num_rows} * p.num_parts)};
   launch_kernel(launch, find_by_dtype(launch, "argmax", "argmax", args.dtype), grid, argmax_threads, 0, &p);
   if (p.num_parts == 1) return;

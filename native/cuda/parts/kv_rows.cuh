@@ -15,8 +15,12 @@ struct TokenMove {
 };
 
 // A slot of the cache.
-__device__ __forceinline__ i64 k_slot_bytes(const KvCacheShape &cache, i32 page, i32 token) { return page * cache.k_page_bytes + token * cache.k_token_bytes; }
-__device__ __forceinline__ i64 v_slot_bytes(const KvCacheShape &cache, i32 page, i32 token) { return page * cache.v_page_bytes + token * cache.v_token_bytes; }
+__device__ __forceinline__ i64 k_slot_bytes(const KvCacheShape &cache, i32 page, i32 token) {
+  return page * cache.k_page_bytes + token * cache.k_token_bytes;
+}
+__device__ __forceinline__ i64 v_slot_bytes(const KvCacheShape &cache, i32 page, i32 token) {
+  return page * cache.v_page_bytes + token * cache.v_token_bytes;
+}
 
 // The heads of this CTA.
 struct HeadRange {

@@ -24,4 +24,19 @@ __device__ __forceinline__ void rotate(float &a, float &b, float2 rotation) {
   b = y * rotation.x + x * rotation.y;
 }
 
+// Rotates kCount neighbouring pairs: (first[j], second[j]) apart, or interleaved in the two packs in turn.
+template <int kCount>
+__device__ __forceinline__ void rotate_packs(float (&first)[kCount], float (&second)[kCount], const float2 *rotations, bool interleaved) {
+  if (kCount > 1 && interleaved) {
+#pragma unroll
+    for (int j = 0; j + 1 < kCount; j += 2) {
+      rotate(first[j], first[j + 1], rotations[j / 2]);
+      rotate(second[j], second[j + 1], rotations[(kCount + j) / 2]);
+    }
+  } else {
+#pragma unroll
+    for (int j = 0; j < kCount; ++j) rotate(first[j], second[j], rotations[j]);
+  }
+}
+
 }  // namespace fp

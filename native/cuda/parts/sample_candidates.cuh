@@ -1,6 +1,8 @@
 // sample_candidates.cuh: the tokens among which a row's cut by count or by probability falls, in shared memory.
 #pragma once
-#include "kernels/sample_segments.cuh"
+#include "parts/cta_collective.cuh"
+#include "parts/logits.cuh"
+#include "parts/sampling_groups.cuh"
 
 namespace fp {
 

@@ -50,7 +50,8 @@ constexpr int sample_group = 32;  // elements
 constexpr int sample_segment = sample_segment_threads * sample_group;
 
 constexpr int sample_pick_threads = 384;
-constexpr int sample_candidates = 8192;  // a power of two, at least sample_pick_threads
+constexpr int sample_candidates = 8192;  // a power of two
+static_assert((1 << 24) / sample_segment <= sample_candidates);  // the list's memory also holds a sum for each segment of the longest row
 constexpr int sample_pick_shared_bytes = sample_candidates * 8;
 
 }  // namespace fp

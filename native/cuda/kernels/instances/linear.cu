@@ -7,8 +7,8 @@
   extern "C" __global__ void __launch_bounds__(kThreads, kCtas) name(const __grid_constant__ fp::LinearParams params)
 
 #define FP_INSTANTIATE_LINEAR(dtype, Dtype)                                                                                            \
-  FP_LINEAR_KERNEL(linear_large_##dtype, fp::linear_tile_threads, 2) { fp::linear_tile<Dtype, fp::linear_large.rows, fp::linear_large.columns, fp::linear_large.stages>(params); } \
-  FP_LINEAR_KERNEL(linear_small_##dtype, fp::linear_tile_threads, 3) { fp::linear_tile<Dtype, fp::linear_small.rows, fp::linear_small.columns, fp::linear_small.stages>(params); } \
+  FP_LINEAR_KERNEL(linear_large_##dtype, fp::linear_tile_threads, 2) { fp::linear_tile<Dtype, fp::linear_large>(params); }             \
+  FP_LINEAR_KERNEL(linear_small_##dtype, fp::linear_tile_threads, 3) { fp::linear_tile<Dtype, fp::linear_small>(params); }             \
   FP_LINEAR_KERNEL(linear_reduce_##dtype, fp::linear_reduce_threads, 1) { fp::linear_reduce<Dtype>(params); }                          \
   FP_LINEAR_KERNEL(linear_rows8_##dtype, fp::linear_rows_warps * 32, 2) { fp::linear_rows<Dtype, 1, 4>(params); }                      \
   FP_LINEAR_KERNEL(linear_rows16_##dtype, fp::linear_rows_warps * 32, 2) { fp::linear_rows<Dtype, 2, 4>(params); }                     \

@@ -1,5 +1,6 @@
 // Sampling: the first half of each dtype, the second for all.
 #include "kernels/sample_pick.cuh"
+#include "kernels/sample_segments.cuh"
 
 #define FP_INSTANTIATE_SAMPLE(name, Element)                                                                                          \
   extern "C" __global__ void __launch_bounds__(fp::sample_segment_threads)                                                            \
