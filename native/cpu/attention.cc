@@ -1,7 +1,6 @@
 // attention.cc: walks a plan's work items over the pool's threads, then merges what was split. Everything a plan and a page table say is
 // checked before memory is read with it, so a damaged one is an error, never a crash.
 #include <cmath>
-#include <cstdlib>
 #include <vector>
 
 #include "../host/backend.h"
@@ -9,6 +8,7 @@
 #include "attention_item.h"
 #include "attention_limits.h"
 #include "ops.h"
+#include "scratch.h"
 #include "store_floats.h"
 
 namespace fp::cpu {
@@ -95,18 +95,8 @@ void check_work(const fp_attention_args &args, const Plan &plan, int index) {
   }
 }
 
-// One thread's memory for items, kept from call to call.
-struct Scratch {
-  Scratch() : memory(static_cast<float *>(aligned_alloc(64, num_bytes))) {}
-  ~Scratch() { free(memory); }
-  static constexpr size_t out_floats = size_t{max_tile_rows} * (max_head_dim + 1);
-  static constexpr size_t num_bytes = ((scratch_floats + out_floats) * sizeof(float) + 63) / 64 * 64;
-  float *memory;
-};
-
 void run_work(const fp_attention_args &args, const Plan &plan, int index, AttentionItemFunction function) {
-  thread_local Scratch scratch;
-  if (scratch.memory == nullptr) fail(FP_OUT_OF_MEMORY, "%zu bytes are wanted for attention's scratch memory.", Scratch::num_bytes);
+  thread_local ScratchMemory scratch;
   check_work(args, plan, index);
   const fp_work_item &work = plan.work[index];
   const fp_row_tile &tile = plan.tiles[work.tile];
@@ -120,6 +110,8 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   }
 
   const void *q_rows[max_tile_rows];
+  void *out_rows[max_tile_rows];
+  float lse[max_tile_rows];
   AttentionItem item = {};
   item.dtype = args.dtype;
   item.head_dim_qk = args.head_dim_qk;
@@ -148,7 +140,9 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
     item.mask_stride_bits = tile.mask_stride_bits;
     item.mask_row_begin = tile.mask_row_begin;
   }
-  item.scratch = scratch.memory;
+  item.out_dtype = work.partial_row >= 0 ? int{FP_F32} : args.dtype;
+  item.out_rows = out_rows;
+  item.scratch = scratch.get<float>(scratch_floats);
 
   float *workspace = at<float>(args.workspace);
   float *workspace_lse = workspace + int64_t{args.max_partial_rows} * args.head_dim_vo;
@@ -156,26 +150,18 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
     const int kv_head = work.kv_head_begin + h;
     item.k = at<const char>(args.k) + static_cast<int64_t>(args.k_head_stride) * kv_head * element_bytes;
     item.v = at<const char>(args.v) + static_cast<int64_t>(args.v_head_stride) * kv_head * element_bytes;
+    const int64_t first_partial = work.partial_row + int64_t{h} * rows;
     for (int r = 0; r < rows; r++) {
-      const int64_t offset = static_cast<int64_t>(args.q_token_stride) * tokens[r / group] + static_cast<int64_t>(args.q_head_stride) * (kv_head * group + r % group);
-      q_rows[r] = at<const char>(args.q) + offset * element_bytes;
+      const int64_t token = tokens[r / group], head = kv_head * group + r % group;
+      const int64_t q = static_cast<int64_t>(args.q_token_stride) * token + static_cast<int64_t>(args.q_head_stride) * head;
+      const int64_t out = static_cast<int64_t>(args.out_token_stride) * token + static_cast<int64_t>(args.out_head_stride) * head;
+      q_rows[r] = at<const char>(args.q) + q * element_bytes;
+      out_rows[r] = work.partial_row >= 0 ? static_cast<void *>(workspace + (first_partial + r) * args.head_dim_vo) : at<char>(args.out) + out * element_bytes;
     }
-    if (work.partial_row >= 0) {
-      const int64_t first = work.partial_row + int64_t{h} * rows;
-      item.out = workspace + first * args.head_dim_vo;
-      item.lse = workspace_lse + first;
-      function(item);
-      continue;
-    }
-    item.out = scratch.memory + scratch_floats;
-    item.lse = item.out + size_t{max_tile_rows} * max_head_dim;
+    item.lse = work.partial_row >= 0 ? workspace_lse + first_partial : lse;
     function(item);
-    for (int r = 0; r < rows; r++) {
-      const int64_t token = tokens[r / group];
-      const int head = kv_head * group + r % group;
-      store_floats(args.dtype, item.out + r * args.head_dim_vo, args.head_dim_vo, at<void>(args.out), static_cast<int64_t>(args.out_token_stride) * token + static_cast<int64_t>(args.out_head_stride) * head);
-      if (args.lse != 0) at<float>(args.lse)[token * args.num_qo_heads + head] = item.lse[r];
-    }
+    if (work.partial_row >= 0 || args.lse == 0) continue;
+    for (int r = 0; r < rows; r++) at<float>(args.lse)[int64_t{tokens[r / group]} * args.num_qo_heads + kv_head * group + r % group] = lse[r];
   }
 }
 
@@ -228,7 +214,8 @@ void run_merge(const fp_attention_args &args, const Plan &plan, int index) {
 
 AttentionItemFunction choose_item(Isa isa) {
 #if defined(__x86_64__)
-  if (isa >= Isa::avx512 && isa != Isa::neon) return attention_item_avx512;
+  if (isa == Isa::amx) return attention_item_amx;
+  if (isa == Isa::avx512) return attention_item_avx512;
   if (isa == Isa::avx2) return attention_item_avx2;
 #elif defined(__aarch64__)
   if (isa == Isa::neon) return attention_item_neon;

@@ -35,30 +35,22 @@ struct AttentionItem {
   const uint8_t *mask;  // the request's bits, or null
   int64_t mask_stride_bits, mask_row_begin;
 
-  float *out;      // [num_rows, head_dim_vo], normalised
-  float *lse;      // [num_rows]
-  float *scratch;  // scratch_floats of it, 64-byte aligned
+  int out_dtype;          // dtype, or FP_F32
+  void *const *out_rows;  // [num_rows], each head_dim_vo elements: normalised
+  float *lse;             // [num_rows]
+  float *scratch;         // scratch_floats of it, 64-byte aligned
 };
 
-// What the largest item needs of scratch memory.
-constexpr size_t scratch_floats = size_t{max_tile_rows} * (2 * max_head_dim + kv_block + 4) + size_t{kv_block} * 2 * max_head_dim + 1024;
+// What the largest item needs of scratch memory: queries, outputs, keys and values as floats; scores, weights and hidden bits of a block; and some
+// numbers a row.
+constexpr size_t scratch_floats = size_t{max_tile_rows} * (2 * max_head_dim + 3 * kv_block + 16) + size_t{kv_block} * 4 * max_head_dim + 4096;
 
-// True if query token `token` of the item sees KV token `j` of the list.
-inline bool visible(const AttentionItem &item, int token, int j) {
-  const int64_t kv_pos = int64_t{item.kv_pos_begin} + j, qo_pos = item.row_positions[token];
-  if (item.causal && kv_pos > qo_pos) return false;
-  if (item.window_left >= 0 && kv_pos < qo_pos - item.window_left) return false;
-  if (item.window_right >= 0 && kv_pos > qo_pos + item.window_right) return false;
-  if (item.mask == nullptr) return true;
-  const int64_t bit = (item.mask_row_begin + token) * item.mask_stride_bits + kv_pos;
-  return (item.mask[bit >> 3] >> (bit & 7) & 1) != 0;
-}
-
-// Computes item.out and item.lse. One for each instruction set.
+// Computes the rows of out and lse. One for each instruction set.
 using AttentionItemFunction = void (*)(const AttentionItem &item);
 void attention_item_portable(const AttentionItem &item);
 void attention_item_avx2(const AttentionItem &item);
 void attention_item_avx512(const AttentionItem &item);
+void attention_item_amx(const AttentionItem &item);
 void attention_item_neon(const AttentionItem &item);
 
 }  // namespace fp::cpu

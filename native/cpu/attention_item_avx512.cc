@@ -1,13 +1,31 @@
+// attention_item_avx512.cc: bf16 by products of pairs, f16 and f32 in f32.
+#include <immintrin.h>
+
 #include "attention_item.h"
 
-#define FP_ITEM_NAME attention_item
+#define FP_LANES 16
 namespace fp::cpu {
 namespace avx512_item {
 namespace {
-#include "attention_item.inl"
+#include "simd.inl"
+
+#include "attention_kv.inl"
+#include "avx512_blocks.inl"
+#include "panel_product.inl"
+
+#include "attention_few.inl"
+#include "attention_panels.inl"
+
+#include "attention_bf16_avx512.inl"
+#include "attention_products_f32.inl"
 }  // namespace
 }  // namespace avx512_item
 
-void attention_item_avx512(const AttentionItem &item) { avx512_item::attention_item(item); }
+void attention_item_avx512(const AttentionItem &item) {
+  using namespace avx512_item;
+  if (item.dtype != FP_BF16) return attend(item);
+  if (item.num_rows <= few_rows) attend_few<Bf16, PairScores>(item);
+  else attend_panels<PairProducts>(item);
+}
 
 }  // namespace fp::cpu

@@ -1,13 +1,21 @@
 #include "attention_item.h"
 
-#define FP_ITEM_NAME attention_item
+#define FP_LANES 4
 namespace fp::cpu {
 namespace neon_item {
 namespace {
-#include "attention_item.inl"
+#include "simd.inl"
+
+#include "attention_kv.inl"
+#include "panel_product.inl"
+
+#include "attention_few.inl"
+#include "attention_panels.inl"
+
+#include "attention_products_f32.inl"
 }  // namespace
 }  // namespace neon_item
 
-void attention_item_neon(const AttentionItem &item) { neon_item::attention_item(item); }
+void attention_item_neon(const AttentionItem &item) { neon_item::attend(item); }
 
 }  // namespace fp::cpu

@@ -1,13 +1,21 @@
 #include "attention_item.h"
 
-#define FP_ITEM_NAME attention_item
+#define FP_LANES 4
 namespace fp::cpu {
 namespace portable_item {
 namespace {
-#include "attention_item.inl"
+#include "simd.inl"
+
+#include "attention_kv.inl"
+#include "panel_product.inl"
+
+#include "attention_few.inl"
+#include "attention_panels.inl"
+
+#include "attention_products_f32.inl"
 }  // namespace
 }  // namespace portable_item
 
-void attention_item_portable(const AttentionItem &item) { portable_item::attention_item(item); }
+void attention_item_portable(const AttentionItem &item) { portable_item::attend(item); }
 
 }  // namespace fp::cpu
