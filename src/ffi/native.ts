@@ -53,10 +53,11 @@ export function openLibrary(path: string): Native {
   let symbols: Symbols;
   try {
     symbols = runtimeName() === "deno" ? openWithDeno(path) : openWithBun(path);
+    symbols.fp_build_id(); // Deno reads texts through pointers, which --allow-ffi limited to a file does not permit.
   } catch (error) {
     if (error instanceof NativeLoadError) throw error;
     const remedy = (error as Error).name === "NotCapable"
-      ? "Run Deno with --allow-ffi."
+      ? "Run Deno with --allow-ffi, not limited to a file."
       : "The file is no flashpage library of this version and platform, or misses something of the system.";
     throw new NativeLoadError(`Cannot open the native library ${path}: ${(error as Error).message}. ${remedy}`, {
       cause: error,

@@ -26,7 +26,7 @@ const FULL_LIMITS: Record<"cpu" | "cuda", GridLimits> = {
 };
 const FULL_COUNT = 800;
 const SAMPLE_LIMITS: GridLimits = { maxWork: 3e9, maxKvElements: 1e7, maxQoElements: 2e6 };
-const SAMPLE_COUNT = 120;
+const SAMPLE_COUNT = 300;
 
 function shard(): [index: number, count: number] {
   const text = process.env.FLASHPAGE_SHARD || "1/1";

@@ -224,8 +224,9 @@ async function placeKv(
     return { k: tensor.view(kShape, strides(headDim)), v: tensor.view(vShape, strides(headDimVo), kPage), kvLayout };
   }
   if (storage === "pointers") {
-    // On the CPU, JavaScript's own memory is foreign memory too.
+    // On the CPU, JavaScript's own memory is foreign memory too. It must neither move nor be collected before the work has ended.
     if (device.kind === "cpu" && numPages % 2 === 0) {
+      stack.adopt([k, v], () => {});
       return {
         k: stack.use(device.fromPointer(addressOf(k), kShape, dtype)),
         v: stack.use(device.fromPointer(addressOf(v), vShape, dtype)),
@@ -249,7 +250,8 @@ async function placeKv(
 
 /** [page, token, head, dim] to [page, head, token, dim]. */
 function headsFirst(raw: RawArray, numPages: number, pageSize: number, numHeads: number, dim: number): RawArray {
-  const out = raw.slice() as RawArray;
+  // With a buffer of its own, whose address may be taken.
+  const out = new (raw.constructor as Uint16ArrayConstructor)(new ArrayBuffer(raw.byteLength)) as RawArray;
   for (let page = 0; page < numPages; page++) {
     for (let token = 0; token < pageSize; token++) {
       for (let head = 0; head < numHeads; head++) {

@@ -19,7 +19,7 @@ onEveryBackend("streams and events", (device) => {
   it("let a call return before its work ends", async () => {
     const work = heavy();
     await device().synchronize();
-    for (let i = 0; i < 24; i++) linear(work);
+    for (let i = 0; i < 64; i++) linear(work);
     assert.equal(device().stream.query(), false, "the work ended inside the call");
     await device().synchronize();
     assert.equal(device().stream.query(), true);

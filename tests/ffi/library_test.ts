@@ -82,6 +82,25 @@ describe("the library beside the package", () => {
   });
 });
 
+describe("Deno's permissions for a package on disk", () => {
+  it("are FFI and reading; each that is missing is named, and no other is asked for", async () => {
+    using folder = new TemporaryFolder();
+    copyPackage(folder.path);
+    writeFileSync(`${folder.path}/open.ts`, OPEN("./mod.ts"));
+    const open = (...flags: string[]): Promise<Outcome> =>
+      run(runtimeProgram("deno"), ["run", "--no-prompt", "--no-check", "--quiet", ...flags, "open.ts"], {
+        cwd: folder.path,
+        env: { FLASHPAGE_LIBRARY: undefined },
+      });
+    assert.match((await open("--allow-ffi")).text, /^NativeLoadError: .*Run Deno with --allow-read/);
+    assert.match((await open("--allow-read=.")).text, /^NativeLoadError: .*Run Deno with --allow-ffi/);
+    const path = `${folder.path}/${LIBRARY_PATH}`;
+    const limited = await open(`--allow-read=${path}`, `--allow-ffi=${path}`);
+    assert.match(limited.text, /^NativeLoadError: .*Run Deno with --allow-ffi, not limited to a file/);
+    assert.equal((await open(`--allow-read=${path}`, "--allow-ffi")).text.trim(), `opened ${path}`);
+  });
+});
+
 describe("the library of a package that came over HTTP", () => {
   let served: TemporaryFolder;
   let cache: TemporaryFolder;
