@@ -24,9 +24,9 @@ onEveryBackend("siluAndMul", (device) => {
           const at = Math.floor(i / dim) * 2 * dim + i % dim;
           expected[i] = x.content[at] / (1 + Math.exp(-x.content[at])) * x.content[at + dim];
         }
-        // Below f32's normal range nothing is promised but smallness.
+        // Where e^-z nears the end of f32's range, backends stop it short: nothing is promised but smallness.
         const tolerance = (i: number): number =>
-          1.01 * roundingOf(dtype, expected[i]) + 2 ** -20 * Math.abs(expected[i]) + 1e-34;
+          1.01 * roundingOf(dtype, expected[i]) + 2 ** -20 * Math.abs(expected[i]) + 2 ** -100;
         assertClose(await out.read(), expected, tolerance, "out");
       });
     }
