@@ -132,6 +132,8 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   item.k_token_stride = static_cast<int64_t>(args.k_token_stride);
   item.v_page_stride = static_cast<int64_t>(args.v_page_stride);
   item.v_token_stride = static_cast<int64_t>(args.v_token_stride);
+  item.k_head_stride = static_cast<int64_t>(args.k_head_stride);
+  item.v_head_stride = static_cast<int64_t>(args.v_head_stride);
   item.kv_begin = work.kv_begin;
   item.kv_end = work.kv_end;
   item.kv_pos_begin = tile.kv_pos_begin;
@@ -146,22 +148,28 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
 
   float *workspace = at<float>(args.workspace);
   float *workspace_lse = workspace + int64_t{args.max_partial_rows} * args.head_dim_vo;
-  for (int h = 0; h < work.num_kv_heads; h++) {
-    const int kv_head = work.kv_head_begin + h;
+  const int heads_at_once = rows <= few_rows ? max_heads : 1;
+  for (int h = 0; h < work.num_kv_heads; h += heads_at_once) {
+    const int kv_head = work.kv_head_begin + h, left = work.num_kv_heads - h;
+    item.num_heads = left < heads_at_once ? left : heads_at_once;
     item.k = at<const char>(args.k) + static_cast<int64_t>(args.k_head_stride) * kv_head * element_bytes;
     item.v = at<const char>(args.v) + static_cast<int64_t>(args.v_head_stride) * kv_head * element_bytes;
     const int64_t first_partial = work.partial_row + int64_t{h} * rows;
-    for (int r = 0; r < rows; r++) {
-      const int64_t token = tokens[r / group], head = kv_head * group + r % group;
+    for (int i = 0; i < item.num_heads * rows; i++) {
+      const int r = i % rows;
+      const int64_t token = tokens[r / group], head = (kv_head + i / rows) * group + r % group;
       const int64_t q = static_cast<int64_t>(args.q_token_stride) * token + static_cast<int64_t>(args.q_head_stride) * head;
       const int64_t out = static_cast<int64_t>(args.out_token_stride) * token + static_cast<int64_t>(args.out_head_stride) * head;
-      q_rows[r] = at<const char>(args.q) + q * element_bytes;
-      out_rows[r] = work.partial_row >= 0 ? static_cast<void *>(workspace + (first_partial + r) * args.head_dim_vo) : at<char>(args.out) + out * element_bytes;
+      q_rows[i] = at<const char>(args.q) + q * element_bytes;
+      out_rows[i] = work.partial_row >= 0 ? static_cast<void *>(workspace + (first_partial + i) * args.head_dim_vo) : at<char>(args.out) + out * element_bytes;
     }
     item.lse = work.partial_row >= 0 ? workspace_lse + first_partial : lse;
     function(item);
     if (work.partial_row >= 0 || args.lse == 0) continue;
-    for (int r = 0; r < rows; r++) at<float>(args.lse)[int64_t{tokens[r / group]} * args.num_qo_heads + kv_head * group + r % group] = lse[r];
+    for (int i = 0; i < item.num_heads * rows; i++) {
+      const int r = i % rows;
+      at<float>(args.lse)[int64_t{tokens[r / group]} * args.num_qo_heads + (kv_head + i / rows) * group + r % group] = lse[i];
+    }
   }
 }
 

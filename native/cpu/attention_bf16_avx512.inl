@@ -8,20 +8,20 @@ FP_INLINE Pairs broadcast_pair(const void *pair) { return (Pairs)_mm512_set1_epi
 struct PairScores {
   using Query = uint16_t;
   static void prepare(const AttentionItem &item, uint16_t *q) {
-    for (int r = 0; r < item.num_rows; r++) __builtin_memcpy(q + r * item.head_dim_qk, item.q_rows[r], static_cast<size_t>(item.head_dim_qk) * 2);
+    for (int r = 0; r < item.num_heads * item.num_rows; r++) __builtin_memcpy(q + r * item.head_dim_qk, item.q_rows[r], static_cast<size_t>(item.head_dim_qk) * 2);
   }
   template <int num_rows>
-  static FP_INLINE void score(const uint16_t *q, int dim, const uint16_t *const *keys, float *scores) {
+  static FP_INLINE void score(const uint16_t *q, int dim, const uint16_t *const *keys, int64_t offset, float *scores) {
     Floats sum[num_rows][4] = {};
     for (int i = 0; i < dim; i += 2 * lanes) {
       Pairs key[4];
-      for (int j = 0; j < 4; j++) key[j] = load<Pairs>(keys[j] + i);
+      for (int j = 0; j < 4; j++) key[j] = load<Pairs>(keys[j] + offset + i);
       for (int r = 0; r < num_rows; r++) {
         const Pairs query = load<Pairs>(q + r * dim + i);
         for (int j = 0; j < 4; j++) sum[r][j] = _mm512_dpbf16_ps(sum[r][j], key[j], query);
       }
     }
-    for (int r = 0; r < num_rows; r++) store(scores + r * kv_block, sums_of(sum[r][0], sum[r][1], sum[r][2], sum[r][3]));
+    for (int r = 0; r < num_rows; r++) store(scores + r * few_block, sums_of(sum[r][0], sum[r][1], sum[r][2], sum[r][3]));
   }
 };
 

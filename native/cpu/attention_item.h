@@ -1,4 +1,4 @@
-// attention_item.h: one work item and one KV head, as attention.cc hands it to the code of an instruction set. Plain C types only: files
+// attention_item.h: a work item's rows and one KV head or some, as attention.cc hands them to the code of an instruction set. Plain C types only: files
 // compiled with wider instruction sets include this.
 #pragma once
 #include <cstddef>
@@ -11,6 +11,9 @@ namespace fp::cpu {
 constexpr int max_head_dim = 256;
 constexpr int max_tile_rows = 128;
 constexpr int kv_block = 64;  // KV tokens worked on at a time
+// Items of so few rows are bound by the reading of K and V: they come with up to so many KV heads at once, which lie side by side in memory.
+constexpr int few_rows = 8;
+constexpr int max_heads = max_tile_rows / few_rows;
 
 struct AttentionItem {
   int dtype;
@@ -21,14 +24,15 @@ struct AttentionItem {
   int causal, window_left, window_right;
   int needs_mask;
 
-  const void *const *q_rows;  // [num_rows], each head_dim_qk elements
+  int num_heads;              // KV heads: 1 if num_rows > few_rows
+  const void *const *q_rows;  // [num_heads * num_rows], each head_dim_qk elements
   const int *row_positions;   // [num_rows / group]: logical position of each token
 
   // KV token j of the list lies in page pages[j / page_size].
   const int32_t *pages;
   int page_size;
-  const void *k, *v;  // of this KV head
-  int64_t k_page_stride, k_token_stride, v_page_stride, v_token_stride;  // elements
+  const void *k, *v;  // of the first KV head
+  int64_t k_page_stride, k_token_stride, v_page_stride, v_token_stride, k_head_stride, v_head_stride;  // elements
   int kv_begin, kv_end;
   int kv_pos_begin;
 
@@ -36,8 +40,8 @@ struct AttentionItem {
   int64_t mask_stride_bits, mask_row_begin;
 
   int out_dtype;          // dtype, or FP_F32
-  void *const *out_rows;  // [num_rows], each head_dim_vo elements: normalised
-  float *lse;             // [num_rows]
+  void *const *out_rows;  // [num_heads * num_rows], each head_dim_vo elements: normalised
+  float *lse;             // [num_heads * num_rows]
   float *scratch;         // scratch_floats of it, 64-byte aligned
 };
 
