@@ -10,7 +10,7 @@ import {
   type RawArray,
   type Tensor,
 } from "../../mod.ts";
-import { fromRaw } from "../../src/device/dtype.ts";
+import { fromRaw, rawArray } from "../../src/device/dtype.ts";
 import { addressOf } from "../support/foreign.ts";
 import type { Random } from "../support/random.ts";
 import type { Batch } from "./batch.ts";
@@ -171,11 +171,7 @@ function rowsTensor(
     poison: () => backing.write(asRaw(wide)),
     async read() {
       const raw = await backing.readRaw();
-      const dense = asRaw(
-        dtype === "f32"
-          ? new Uint32Array(new ArrayBuffer(4 * numTokens * numHeads * dim))
-          : new Uint16Array(new ArrayBuffer(2 * numTokens * numHeads * dim)),
-      );
+      const dense = rawArray(dtype, numTokens * numHeads * dim);
       const bits = dtype === "f32" ? new Uint32Array(raw.buffer) : raw;
       forEachRow((at, index) => {
         dense.set(raw.subarray(at, at + dim), index);
@@ -198,8 +194,8 @@ async function placeKv(
 ): Promise<PagedKvCache | ForeignKv> {
   const { pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, kvLayout = "NHD" } = attention;
   const { numPages } = batch;
-  const k = kvLayout === "NHD" ? batch.k : headsFirst(batch.k, numPages, pageSize, numKvHeads, headDim);
-  const v = kvLayout === "NHD" ? batch.v : headsFirst(batch.v, numPages, pageSize, numKvHeads, headDimVo);
+  const k = kvLayout === "NHD" ? batch.k : headsFirst(batch.k, dtype, numPages, pageSize, numKvHeads, headDim);
+  const v = kvLayout === "NHD" ? batch.v : headsFirst(batch.v, dtype, numPages, pageSize, numKvHeads, headDimVo);
   const inner = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
   const [kShape, vShape] = [[numPages, ...inner, headDim], [numPages, ...inner, headDimVo]];
   if (storage === "cache") {
@@ -212,9 +208,7 @@ async function placeKv(
   }
   if (storage === "interleaved") {
     const [kPage, vPage] = [k.length / numPages, v.length / numPages];
-    const both = k.slice(0, 0).constructor === Float32Array
-      ? new Float32Array(new ArrayBuffer(4 * (k.length + v.length)))
-      : new Uint16Array(new ArrayBuffer(2 * (k.length + v.length)));
+    const both = rawArray(dtype, k.length + v.length);
     for (let page = 0; page < numPages; page++) {
       both.set(k.subarray(page * kPage, (page + 1) * kPage), page * (kPage + vPage));
       both.set(v.subarray(page * vPage, (page + 1) * vPage), page * (kPage + vPage) + kPage);
@@ -249,9 +243,15 @@ async function placeKv(
 }
 
 /** [page, token, head, dim] to [page, head, token, dim]. */
-function headsFirst(raw: RawArray, numPages: number, pageSize: number, numHeads: number, dim: number): RawArray {
-  // With a buffer of its own, whose address may be taken.
-  const out = new (raw.constructor as Uint16ArrayConstructor)(new ArrayBuffer(raw.byteLength)) as RawArray;
+function headsFirst(
+  raw: RawArray,
+  dtype: DType,
+  numPages: number,
+  pageSize: number,
+  numHeads: number,
+  dim: number,
+): RawArray {
+  const out = rawArray(dtype, raw.length);
   for (let page = 0; page < numPages; page++) {
     for (let token = 0; token < pageSize; token++) {
       for (let head = 0; head < numHeads; head++) {
