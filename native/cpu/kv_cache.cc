@@ -3,10 +3,8 @@
 
 #include "../host/backend.h"
 #include "../host/error.h"
-#include "float_convert.h"
+#include "choose_rows.h"
 #include "ops.h"
-#include "rope_pair.h"
-#include "store_floats.h"
 
 namespace fp::cpu {
 namespace {
@@ -17,19 +15,21 @@ char *element(fp_address base, double offset, int bytes) { return at<char>(base)
 
 }  // namespace
 
-void kv_append(const fp_kv_append_args &args, ThreadPool &pool, Isa) {
+void kv_append(const fp_kv_append_args &args, ThreadPool &pool, Isa isa) {
+  const ModelRows &rows = choose_rows(isa);
   const int bytes = args.dtype == FP_F32 ? 4 : 2;
   const int32_t *slots = at<const int32_t>(args.slots);
   const int64_t num_slots = int64_t{args.num_pages} * args.page_size;
   constexpr int chunk = 16;
   pool.run((args.num_tokens + chunk - 1) / chunk, [&](int index, int) {
-    float cosines[max_head_dim / 2], sines[max_head_dim / 2], row[max_head_dim];
+    constexpr int spare = 16;  // see ModelRows::angles
+    float cosines[max_head_dim / 2 + spare], sines[max_head_dim / 2 + spare];
     for (int token = index * chunk; token < args.num_tokens && token < (index + 1) * chunk; token++) {
       const int slot = slots[token];
       if (slot < 0) continue;
       if (slot >= num_slots) fail(FP_INVALID_ARGUMENT, "token %d goes to slot %d, and the cache has %lld. Extend the sequences again.", token, slot, static_cast<long long>(num_slots));
       const double page = slot / args.page_size, in_page = slot % args.page_size;
-      if (args.rotary_dim > 0) angles_at(at<const int32_t>(args.positions)[token], at<const float>(args.inv_freq), args.rotary_dim / 2, cosines, sines);
+      if (args.rotary_dim > 0) rows.angles(at<const int32_t>(args.positions)[token], at<const float>(args.inv_freq), args.rotary_dim / 2, cosines, sines);
       for (int head = 0; head < args.num_kv_heads; head++) {
         const char *k = element(args.k, args.k_token_stride * token + args.k_head_stride * head, bytes);
         const char *v = element(args.v, args.v_token_stride * token + args.v_head_stride * head, bytes);
@@ -40,9 +40,9 @@ void kv_append(const fp_kv_append_args &args, ThreadPool &pool, Isa) {
           memcpy(k_target, k, static_cast<size_t>(args.head_dim_qk) * bytes);
           continue;
         }
-        load_floats(args.dtype, k, 0, args.head_dim_qk, row);
-        rotate_head(row, args.rotary_dim, args.rope_interleaved != 0, cosines, sines);
-        store_floats(args.dtype, row, args.head_dim_qk, k_target, 0);
+        rows.rotate(args.dtype, k, k_target, args.rotary_dim, args.rope_interleaved != 0, cosines, sines);
+        const size_t rotated = static_cast<size_t>(args.rotary_dim) * bytes;
+        memcpy(k_target + rotated, k + rotated, static_cast<size_t>(args.head_dim_qk) * bytes - rotated);
       }
     }
   });

@@ -1,13 +1,10 @@
 // model_ops.cc: norm, rotation, activation and embedding, split over the pool by rows.
 #include <cstring>
-#include <vector>
 
 #include "../host/backend.h"
 #include "choose_rows.h"
-#include "float_convert.h"
 #include "ops.h"
-#include "rope_pair.h"
-#include "store_floats.h"
+#include "scratch.h"
 
 namespace fp::cpu {
 namespace {
@@ -34,10 +31,9 @@ void rms_norm(const fp_rms_norm_args &args, ThreadPool &pool, Isa isa) {
   const ModelRows &rows = choose_rows(isa);
   const int bytes = element_bytes(args.dtype);
   for_rows(pool, args.num_rows, args.dim, [&](int64_t row) {
-    thread_local std::vector<float> buffer;
-    if (buffer.size() < static_cast<size_t>(args.dim)) buffer.resize(args.dim);
+    thread_local ScratchMemory memory;
     void *residual = args.residual == 0 ? nullptr : row_at(args.residual, args.residual_row_stride, row, bytes);
-    rows.rms_norm(args.dtype, args.dim, args.eps, row_at(args.x, args.x_row_stride, row, bytes), residual, at<void>(args.weight), row_at(args.out, args.out_row_stride, row, bytes), buffer.data());
+    rows.rms_norm(args.dtype, args.dim, args.eps, row_at(args.x, args.x_row_stride, row, bytes), residual, at<void>(args.weight), row_at(args.out, args.out_row_stride, row, bytes), memory.get<float>(args.dim));
   });
 }
 
@@ -50,18 +46,17 @@ void silu_and_mul(const fp_silu_and_mul_args &args, ThreadPool &pool, Isa isa) {
   });
 }
 
-void rope(const fp_rope_args &args, ThreadPool &pool, Isa) {
+void rope(const fp_rope_args &args, ThreadPool &pool, Isa isa) {
+  const ModelRows &rows = choose_rows(isa);
   const int bytes = element_bytes(args.dtype), half = args.rotary_dim / 2;
   for_rows(pool, args.num_tokens, int64_t{args.num_heads} * args.head_dim, [&](int64_t token) {
-    thread_local std::vector<float> buffer;
-    buffer.resize(static_cast<size_t>(args.rotary_dim) * 2);
-    float *cosines = buffer.data(), *sines = cosines + half, *head = sines + half;
-    angles_at(at<const int32_t>(args.positions)[token], at<const float>(args.inv_freq), half, cosines, sines);
+    thread_local ScratchMemory memory;
+    constexpr int spare = 16;  // see ModelRows::angles
+    float *cosines = memory.get<float>(static_cast<size_t>(half + spare) * 2), *sines = cosines + half + spare;
+    rows.angles(at<const int32_t>(args.positions)[token], at<const float>(args.inv_freq), half, cosines, sines);
     for (int h = 0; h < args.num_heads; h++) {
       char *x = at<char>(args.x) + (static_cast<int64_t>(args.x_token_stride) * token + static_cast<int64_t>(args.x_head_stride) * h) * bytes;
-      load_floats(args.dtype, x, 0, args.rotary_dim, head);
-      rotate_head(head, args.rotary_dim, args.interleaved != 0, cosines, sines);
-      store_floats(args.dtype, head, args.rotary_dim, x, 0);
+      rows.rotate(args.dtype, x, x, args.rotary_dim, args.interleaved != 0, cosines, sines);
     }
   });
 }

@@ -12,9 +12,21 @@ struct ModelRows {
   void (*rms_norm)(int dtype, int dim, float eps, const void *x, void *residual, const void *weight, void *out, float *buffer);
   // out = silu(gate) * up
   void (*silu_and_mul)(int dtype, int dim, const void *gate, const void *up, void *out);
-  // sums[i * 4 + j] = x row i . w row j over k, for num_x <= 4 and num_w <= 4 rows; strides in elements.
-  void (*dot_block)(int dtype, int64_t k, const void *x, int64_t x_stride, int num_x, const void *w, int64_t w_stride, int num_w, float *sums);
+  // cos and sin of position * inv_freq[i], for i < count, which may write up to 15 floats more.
+  void (*angles)(int position, const float *inv_freq, int count, float *cosines, float *sines);
+  // Rotates pairs (2i, 2i + 1) or (i, i + rotary_dim / 2) of a head by angle i. source and target may be the same.
+  void (*rotate)(int dtype, const void *source, void *target, int rotary_dim, bool interleaved, const float *cosines, const float *sines);
+  // The lowest index of the largest element; NaN counts as -infinity.
+  int (*argmax)(int dtype, const void *row, int64_t count);
+  // The row as floats, NaN as -infinity.
+  void (*load_logits)(int dtype, const void *row, int64_t count, float *out);
+  // out = exp((logits - maximum) / temperature)
+  void (*exponentials)(const float *logits, int64_t count, float maximum, float temperature, float *out);
+  // The largest of each 64 logits, in turn.
+  void (*block_maxima)(const float *logits, int64_t count, float *out);
 };
+
+constexpr int maxima_block = 64;
 
 const ModelRows &model_rows_portable();
 const ModelRows &model_rows_avx2();

@@ -1,167 +1,197 @@
-// model_rows.inl: inner loops in C++ that compilers turn into vector code. Sums run in `lanes` independent parts, so that they vectorise and come
-// out the same however wide the vectors are. Included once by each instruction set's file, inside a namespace of its own.
+// model_rows.inl: see model_rows.h. Include simd.inl before.
 
-#if defined(__clang__)
-#pragma clang fp contract(fast)
-#endif
-
-constexpr int lanes = 16;
-
-inline float bits_to_float(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, 4);
-  return value;
+// Calls whole(i) for each vector of `count` elements, and rest(i, left) for what is left of it.
+template <typename Whole, typename Rest>
+FP_INLINE void for_vectors(int64_t count, const Whole &whole, const Rest &rest) {
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) whole(i);
+  if (i < count) rest(i, static_cast<int>(count - i));
 }
 
-inline uint32_t float_to_bits(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, 4);
-  return bits;
+template <typename T>
+FP_INLINE Floats load_up_to(const typename T::Storage *p, int count) {
+  return count == lanes ? T::load_floats(p) : load_some<T>(p, count);
 }
 
-// Element types: how each is read and written as float.
-struct F32 {
-  using Storage = float;
-  static float load(float value) { return value; }
-  static float store(float value) { return value; }
-};
-
-struct Bf16 {
-  using Storage = uint16_t;
-  static float load(uint16_t bits) { return bits_to_float(static_cast<uint32_t>(bits) << 16); }
-  static uint16_t store(float value) {  // to nearest even; NaN stays NaN
-    const uint32_t bits = float_to_bits(value);
-    const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
-    return static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16 | 0x40u) : rounded);
-  }
-};
-
-struct F16 {
-  using Storage = uint16_t;
-  static float load(uint16_t bits) {
-    const uint32_t shifted = (bits & 0x7fffu) << 13;
-    const uint32_t finite = float_to_bits(bits_to_float(shifted) * 0x1p112f);
-    const uint32_t magnitude = (bits & 0x7c00u) == 0x7c00u ? shifted | 0x7f800000u : finite;
-    return bits_to_float(magnitude | (bits & 0x8000u) << 16);
-  }
-  static uint16_t store(float value) {  // to nearest even; too large values become infinite
-    const uint32_t bits = float_to_bits(value), magnitude = bits & 0x7fffffffu;
-    const uint32_t subnormal = float_to_bits(bits_to_float(magnitude) + 0.5f) - 0x3f000000u;
-    const uint32_t normal = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13;
-    uint32_t out = magnitude < 0x38800000u ? subnormal : normal;
-    out = magnitude >= 0x477ff000u ? 0x7c00u : out;
-    out = magnitude > 0x7f800000u ? 0x7e00u : out;
-    return static_cast<uint16_t>(out | (bits >> 16 & 0x8000u));
-  }
-};
-
-inline float fold(const float *part) {
-  float sum = 0;
-  for (int i = 0; i < lanes; i++) sum += part[i];
-  return sum;
+template <typename T>
+FP_INLINE void store_up_to(typename T::Storage *p, Floats v, int count) {
+  if (count == lanes) T::store_floats(p, v);
+  else store_some<T>(p, v, count);
 }
 
 // The norm is taken of the residual as stored, after rounding: the next layer reads the same numbers, and the CUDA kernel does the same.
 template <typename T>
-void rms_norm_row(int dim, float eps, const void *x_row, void *residual_row, const void *weight_row, void *out_row, float *__restrict buffer) {
+void rms_norm_row(int dim, float eps, const void *x_row, void *residual_row, const void *weight_row, void *out_row, float *buffer) {
   using S = typename T::Storage;
-  const S *x = static_cast<const S *>(x_row);
-  const S *weight = static_cast<const S *>(weight_row);
-  if (residual_row != nullptr) {
-    S *residual = static_cast<S *>(residual_row);
-    for (int i = 0; i < dim; i++) {
-      residual[i] = T::store(T::load(residual[i]) + T::load(x[i]));
-      buffer[i] = T::load(residual[i]);
+  const S *x = static_cast<const S *>(x_row), *weight = static_cast<const S *>(weight_row);
+  S *residual = static_cast<S *>(residual_row), *out = static_cast<S *>(out_row);
+  Floats squares = {};
+  const auto add = [&](int64_t i, int count) __attribute__((always_inline)) {
+    Floats v = load_up_to<T>(x + i, count);
+    if (residual != nullptr) {
+      store_up_to<T>(residual + i, load_up_to<T>(residual + i, count) + v, count);
+      v = load_up_to<T>(residual + i, count);
     }
-  } else {
-    for (int i = 0; i < dim; i++) buffer[i] = T::load(x[i]);
+    store_up_to<F32>(buffer + i, v, count);
+    squares += v * v;
+  };
+  for_vectors(dim, [&](int64_t i) __attribute__((always_inline)) { add(i, lanes); }, add);
+  const float scale = 1.0f / __builtin_sqrtf(sum_of(squares) / static_cast<float>(dim) + eps);
+  const auto scale_to = [&](int64_t i, int count) __attribute__((always_inline)) {
+    store_up_to<T>(out + i, load_up_to<F32>(buffer + i, count) * scale * load_up_to<T>(weight + i, count), count);
+  };
+  for_vectors(dim, [&](int64_t i) __attribute__((always_inline)) { scale_to(i, lanes); }, scale_to);
+}
+
+inline void rms_norm(int dtype, int dim, float eps, const void *x, void *residual, const void *weight, void *out, float *buffer) {
+  for_dtype(dtype, [&](auto type) { rms_norm_row<decltype(type)>(dim, eps, x, residual, weight, out, buffer); });
+}
+
+inline void silu_and_mul(int dtype, int dim, const void *gate_row, const void *up_row, void *out_row) {
+  for_dtype(dtype, [&](auto type) {
+    using T = decltype(type);
+    using S = typename T::Storage;
+    const S *gate = static_cast<const S *>(gate_row), *up = static_cast<const S *>(up_row);
+    S *out = static_cast<S *>(out_row);
+    const auto multiply = [&](int64_t i, int count) __attribute__((always_inline)) {
+      const Floats z = load_up_to<T>(gate + i, count);
+      store_up_to<T>(out + i, z / (1.0f + exp2_of(z * -log2_e)) * load_up_to<T>(up + i, count), count);
+    };
+    for_vectors(dim, [&](int64_t i) __attribute__((always_inline)) { multiply(i, lanes); }, multiply);
+  });
+}
+
+typedef double Doubles __attribute__((vector_size(FP_LANES * 8)));
+
+// The angle is reduced in f64: a position of 10^6 times a frequency has too few bits left in f32. The polynomials were fitted on [-pi / 4, pi / 4] for
+// the smallest relative error.
+inline void angles(int position, const float *inv_freq, int count, float *cosines, float *sines) {
+  for (int i = 0; i < count; i += lanes) {
+    const Floats frequency = load_up_to<F32>(inv_freq + i, count - i < lanes ? count - i : lanes);
+    const Doubles angle = __builtin_convertvector(frequency, Doubles) * static_cast<double>(position);
+    const double shift = 6755399441055744.0;  // 1.5 * 2^52: a sum with it has no fraction
+    const Doubles quarters = (angle * 0.63661977236758134308 + shift) - shift;
+    const Floats rest = __builtin_convertvector((angle - quarters * 1.5707963267948965580) - quarters * 6.1232339957367660359e-17, Floats);
+    const Doubles turns = quarters - 4.0 * ((quarters * 0.25 + shift) - shift);  // -2 to 2
+    const Ints quarter = __builtin_convertvector(turns, Ints) & 3;
+    const Floats square = rest * rest;
+    Floats sine = square * -1.950174919e-4f + 8.332015947e-3f;
+    sine = rest + rest * square * (sine * square - 0.1666665077f);
+    Floats cosine = square * 2.437258809e-5f - 1.388652833e-3f;
+    cosine = cosine * square + 4.166661203e-2f;
+    cosine = (cosine * square - 0.5f) * square + 1.0f;
+    const Ints is_odd = (quarter & 1) != 0;
+    const Floats s = is_odd ? cosine : sine, c = is_odd ? sine : cosine;
+    store(sines + i, (Floats)((Words)s ^ (Words)((quarter & 2) << 30)));
+    store(cosines + i, (Floats)((Words)c ^ (Words)(((quarter + 1) & 2) << 30)));
   }
-  float part[lanes] = {};
+}
+
+template <typename T>
+void rotate_row(const void *source_row, void *target_row, int rotary_dim, bool interleaved, const float *cosines, const float *sines) {
+  using S = typename T::Storage;
+  const S *source = static_cast<const S *>(source_row);
+  S *target = static_cast<S *>(target_row);
+  const int half = rotary_dim / 2;
   int i = 0;
-  for (; i + lanes <= dim; i += lanes) {
-    for (int l = 0; l < lanes; l++) part[l] += buffer[i + l] * buffer[i + l];
+  if (!interleaved) {
+    const auto turn = [&](int64_t at, int count) __attribute__((always_inline)) {
+      const Floats x = load_up_to<T>(source + at, count), y = load_up_to<T>(source + half + at, count);
+      const Floats c = load_up_to<F32>(cosines + at, count), s = load_up_to<F32>(sines + at, count);
+      store_up_to<T>(target + at, x * c - y * s, count);
+      store_up_to<T>(target + half + at, y * c + x * s, count);
+    };
+    return for_vectors(half, [&](int64_t at) __attribute__((always_inline)) { turn(at, lanes); }, turn);
   }
-  for (; i < dim; i++) part[0] += buffer[i] * buffer[i];
-  const float scale = 1.0f / __builtin_sqrtf(fold(part) / static_cast<float>(dim) + eps);
-  S *out = static_cast<S *>(out_row);
-  for (int j = 0; j < dim; j++) out[j] = T::store(buffer[j] * scale * T::load(weight[j]));
+  if constexpr (__is_same(T, Bf16)) {
+    for (; i + lanes <= half; i += lanes) {
+      Floats x, y;
+      T::load_pair(source + 2 * i, x, y);
+      const Floats c = load<Floats>(cosines + i), s = load<Floats>(sines + i);
+      T::store_pair(target + 2 * i, x * c - y * s, y * c + x * s);
+    }
+  }
+  for (; i < half; i += lanes / 2) {
+    // Half a vector of pairs at a time, through arrays.
+    const int count = half - i < lanes / 2 ? half - i : lanes / 2;
+    float pair[lanes];
+    store(pair, load_up_to<T>(source + 2 * i, 2 * count));
+    for (int j = 0; j < count; j++) {
+      const float x = pair[2 * j], y = pair[2 * j + 1];
+      pair[2 * j] = x * cosines[i + j] - y * sines[i + j];
+      pair[2 * j + 1] = y * cosines[i + j] + x * sines[i + j];
+    }
+    store_up_to<T>(target + 2 * i, load<Floats>(pair), 2 * count);
+  }
 }
 
-// e^x to about 1e-7. Cody-Waite reduction and a polynomial of degree 6; outside its range it ends at the range's ends.
-inline float fast_exp(float x) {
-  float clamped = x < 88.0f ? x : 88.0f;
-  clamped = clamped > -87.0f ? clamped : -87.0f;
-  const float whole = __builtin_floorf(clamped * 1.44269504f + 0.5f);
-  const float rest = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f;
-  float p = 1.38888889e-3f;
-  p = p * rest + 8.33333333e-3f;
-  p = p * rest + 4.16666667e-2f;
-  p = p * rest + 1.66666667e-1f;
-  p = p * rest + 0.5f;
-  p = p * rest + 1.0f;
-  p = p * rest + 1.0f;
-  return p * bits_to_float(static_cast<uint32_t>(static_cast<int32_t>(whole) + 127) << 23);
+inline void rotate(int dtype, const void *source, void *target, int rotary_dim, bool interleaved, const float *cosines, const float *sines) {
+  for_dtype(dtype, [&](auto type) { rotate_row<decltype(type)>(source, target, rotary_dim, interleaved, cosines, sines); });
 }
 
+// Finds the maximum, then where it is first.
 template <typename T>
-void silu_row(int dim, const void *gate_row, const void *up_row, void *out_row) {
-  using S = typename T::Storage;
-  const S *gate = static_cast<const S *>(gate_row), *up = static_cast<const S *>(up_row);
-  S *__restrict out = static_cast<S *>(out_row);
-  for (int i = 0; i < dim; i++) {
-    const float z = T::load(gate[i]);
-    out[i] = T::store(z / (1.0f + fast_exp(-z)) * T::load(up[i]));
-  }
-}
-
-template <typename T, int num_x, int num_w>
-void dot_tile(int64_t k, const typename T::Storage *x, int64_t x_stride, const typename T::Storage *w, int64_t w_stride, float *sums) {
-  float part[num_x][num_w][lanes] = {};
+int argmax_of(const typename T::Storage *row, int64_t count) {
+  constexpr float minus_infinity = -__builtin_inff();
+  Floats highest[4] = {all(minus_infinity), all(minus_infinity), all(minus_infinity), all(minus_infinity)};
   int64_t i = 0;
-  for (; i + lanes <= k; i += lanes) {
-    for (int a = 0; a < num_x; a++) {
-      for (int b = 0; b < num_w; b++) {
-        for (int l = 0; l < lanes; l++) part[a][b][l] += T::load(x[a * x_stride + i + l]) * T::load(w[b * w_stride + i + l]);
-      }
-    }
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    for (int j = 0; j < 4; j++) highest[j] = larger(T::load_floats(row + i + j * lanes), highest[j]);
   }
-  for (; i < k; i++) {
-    for (int a = 0; a < num_x; a++) {
-      for (int b = 0; b < num_w; b++) part[a][b][0] += T::load(x[a * x_stride + i]) * T::load(w[b * w_stride + i]);
-    }
+  float maximum = largest_of(larger(larger(highest[0], highest[1]), larger(highest[2], highest[3])));
+  for (; i < count; i++) {
+    const float value = load_some<T>(row + i, 1)[0];
+    maximum = value > maximum ? value : maximum;
   }
-  for (int a = 0; a < num_x; a++) {
-    for (int b = 0; b < num_w; b++) sums[a * 4 + b] = fold(part[a][b]);
+  if (maximum == minus_infinity) return 0;
+  for (i = 0; i + lanes <= count; i += lanes) {
+    const Ints equal = T::load_floats(row + i) == all(maximum);
+    int32_t any = 0;
+    for (int j = 0; j < lanes; j++) any |= equal[j];
+    if (any != 0) break;
+  }
+  while (load_some<T>(row + i, 1)[0] != maximum) i++;
+  return static_cast<int>(i);
+}
+
+inline int argmax(int dtype, const void *row, int64_t count) {
+  int found = 0;
+  for_dtype(dtype, [&](auto type) {
+    using T = decltype(type);
+    found = argmax_of<T>(static_cast<const typename T::Storage *>(row), count);
+  });
+  return found;
+}
+
+inline void load_logits(int dtype, const void *row, int64_t count, float *out) {
+  for_dtype(dtype, [&](auto type) {
+    using T = decltype(type);
+    const typename T::Storage *source = static_cast<const typename T::Storage *>(row);
+    const auto copy = [&](int64_t i, int left) __attribute__((always_inline)) {
+      const Floats v = load_up_to<T>(source + i, left);
+      store_up_to<F32>(out + i, v == v ? v : all(-__builtin_inff()), left);
+    };
+    for_vectors(count, [&](int64_t i) __attribute__((always_inline)) { copy(i, lanes); }, copy);
+  });
+}
+
+inline void exponentials(const float *logits, int64_t count, float maximum, float temperature, float *out) {
+  const auto raise = [&](int64_t i, int left) __attribute__((always_inline)) {
+    store_up_to<F32>(out + i, exp2_of((load_up_to<F32>(logits + i, left) - maximum) / temperature * log2_e), left);
+  };
+  for_vectors(count, [&](int64_t i) __attribute__((always_inline)) { raise(i, lanes); }, raise);
+}
+
+inline void block_maxima(const float *logits, int64_t count, float *out) {
+  for (int64_t first = 0; first < count; first += maxima_block) {
+    const int64_t end = first + maxima_block < count ? first + maxima_block : count;
+    Floats highest = all(-__builtin_inff());
+    int64_t i = first;
+    for (; i + lanes <= end; i += lanes) highest = larger(load<Floats>(logits + i), highest);
+    float maximum = largest_of(highest);
+    for (; i < end; i++) maximum = logits[i] > maximum ? logits[i] : maximum;
+    out[first / maxima_block] = maximum;
   }
 }
 
-template <typename T>
-void dot_block_of(int64_t k, const void *x_rows, int64_t x_stride, int num_x, const void *w_rows, int64_t w_stride, int num_w, float *sums) {
-  using S = typename T::Storage;
-  const S *x = static_cast<const S *>(x_rows), *w = static_cast<const S *>(w_rows);
-  if (num_x == 4 && num_w == 4) return dot_tile<T, 4, 4>(k, x, x_stride, w, w_stride, sums);
-  if (num_x == 1 && num_w == 4) return dot_tile<T, 1, 4>(k, x, x_stride, w, w_stride, sums);
-  for (int a = 0; a < num_x; a++) {
-    for (int b = 0; b < num_w; b++) dot_tile<T, 1, 1>(k, x + a * x_stride, x_stride, w + b * w_stride, w_stride, sums + a * 4 + b);
-  }
-}
-
-void rms_norm(int dtype, int dim, float eps, const void *x, void *residual, const void *weight, void *out, float *buffer) {
-  if (dtype == FP_BF16) return rms_norm_row<Bf16>(dim, eps, x, residual, weight, out, buffer);
-  if (dtype == FP_F16) return rms_norm_row<F16>(dim, eps, x, residual, weight, out, buffer);
-  rms_norm_row<F32>(dim, eps, x, residual, weight, out, buffer);
-}
-
-void silu_and_mul(int dtype, int dim, const void *gate, const void *up, void *out) {
-  if (dtype == FP_BF16) return silu_row<Bf16>(dim, gate, up, out);
-  if (dtype == FP_F16) return silu_row<F16>(dim, gate, up, out);
-  silu_row<F32>(dim, gate, up, out);
-}
-
-void dot_block(int dtype, int64_t k, const void *x, int64_t x_stride, int num_x, const void *w, int64_t w_stride, int num_w, float *sums) {
-  if (dtype == FP_BF16) return dot_block_of<Bf16>(k, x, x_stride, num_x, w, w_stride, num_w, sums);
-  if (dtype == FP_F16) return dot_block_of<F16>(k, x, x_stride, num_x, w, w_stride, num_w, sums);
-  dot_block_of<F32>(k, x, x_stride, num_x, w, w_stride, num_w, sums);
-}
-
-constexpr ModelRows table = {rms_norm, silu_and_mul, dot_block};
+constexpr ModelRows table = {rms_norm, silu_and_mul, angles, rotate, argmax, load_logits, exponentials, block_maxima};

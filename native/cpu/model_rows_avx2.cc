@@ -1,8 +1,11 @@
 #include "model_rows.h"
 
+#define FP_LANES 8
 namespace fp::cpu {
 namespace avx2_rows {
 namespace {
+#include "simd.inl"
+
 #include "model_rows.inl"
 }  // namespace
 }  // namespace avx2_rows

@@ -1,8 +1,13 @@
+#include <immintrin.h>
+
 #include "model_rows.h"
 
+#define FP_LANES 16
 namespace fp::cpu {
 namespace avx512_rows {
 namespace {
+#include "simd.inl"
+
 #include "model_rows.inl"
 }  // namespace
 }  // namespace avx512_rows

@@ -1,8 +1,11 @@
 #include "model_rows.h"
 
+#define FP_LANES 4
 namespace fp::cpu {
 namespace portable_rows {
 namespace {
+#include "simd.inl"
+
 #include "model_rows.inl"
 }  // namespace
 }  // namespace portable_rows
