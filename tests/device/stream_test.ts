@@ -110,8 +110,10 @@ onEveryBackend("streams and events", (device) => {
 
   it("fail a pending read when the device goes", async () => {
     const other = await openDevice({ backend: device().kind });
-    const tensor = other.tensor([1 << 22], "i32");
-    tensor.fillBytes(1);
+    const tensor = other.tensor([1024, 1024], "bf16");
+    tensor.fillBytes(0);
+    // The read waits behind these.
+    for (let i = 0; i < 32; i++) linear({ x: tensor, weight: tensor }).dispose();
     const pending = assertRejected(FlashpageError, /disposed/, () => tensor.read());
     other.dispose();
     await pending;
