@@ -71,6 +71,8 @@ export class Device implements Disposable {
   /** The stream that everything uses by default. */
   readonly stream: Stream;
   readonly #streams: Set<Stream> = new Set();
+  /** Where the work of disposed streams ends. */
+  #ends: Event[] = [];
   #handle: number;
 
   /** Not for users: call {@linkcode openDevice}. */
@@ -114,9 +116,17 @@ export class Device implements Disposable {
     return stream;
   }
 
-  /** Not for users: `Stream.dispose` calls it. */
+  /** Not for users: `Stream.dispose` calls it, before the stream ends. */
   forgetStream(stream: Stream): void {
     this.#streams.delete(stream);
+    this.#ends = this.#ends.filter((event) => !disposeIfReached(event));
+    const end = this.createEvent();
+    try {
+      end.record(stream);
+      this.#ends.push(end);
+    } catch {
+      end.dispose(); // A stream that captures a graph has no work under way.
+    }
   }
 
   /** A new event. */
@@ -211,7 +221,10 @@ export class Device implements Disposable {
   /** Resolves when the work enqueued so far on every stream has ended; rejects if some failed. */
   async synchronize(): Promise<void> {
     this.assertOpen("wait for a device");
+    const ends = [...this.#ends];
     for (const stream of [...this.#streams]) await pollUntil(() => stream.disposed || stream.query());
+    for (const end of ends) await pollUntil(() => disposeIfReached(end));
+    this.#ends = this.#ends.filter((end) => !end.disposed);
   }
 
   /** What its tensors use. */
@@ -227,6 +240,7 @@ export class Device implements Disposable {
     const handle = this.#handle;
     this.#handle = 0;
     this.#streams.clear();
+    this.#ends = [];
     this.native.check(this.native.fp_device_close(handle), "close a device");
   }
 
@@ -234,6 +248,13 @@ export class Device implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** True if the work before the event has ended, or its device was closed; the event is ended then. */
+function disposeIfReached(event: Event): boolean {
+  if (!event.disposed && !event.device.disposed && !event.query()) return false;
+  event.dispose();
+  return true;
 }
 
 function checkDtype(dtype: DType): void {

@@ -32,6 +32,11 @@ export class Event implements Disposable {
     return this.#handle;
   }
 
+  /** True once `dispose` was called. */
+  get disposed(): boolean {
+    return this.#handle === 0;
+  }
+
   /** Marks the present end of a stream's work. */
   record(stream: Stream = this.device.stream): void {
     if (stream.device !== this.device) {

@@ -61,8 +61,8 @@ export class Stream implements Disposable {
   dispose(): void {
     if (this.#handle === 0) return;
     const handle = this.#handle;
+    if (!this.device.disposed) this.device.forgetStream(this);
     this.#handle = 0;
-    this.device.forgetStream(this);
     if (!this.device.disposed) this.device.native.check(this.device.native.fp_stream_destroy(handle), "end a stream");
   }
 

@@ -108,6 +108,24 @@ onEveryBackend("streams and events", (device) => {
     assert.throws(() => stream.query(), FlashpageError);
   });
 
+  it("are waited for by the device when they were disposed with work under way", async () => {
+    const work = heavy();
+    await device().synchronize();
+    let numBusy = 0;
+    for (let round = 0; round < 5; round++) {
+      const stream = device().createStream();
+      for (let i = 0; i < 16; i++) linear({ ...work, stream }); // Into the same output: one after another.
+      const freed = device().tensor([1024], "u8");
+      freed.dispose();
+      stream.dispose();
+      if (device().memoryUsage().pendingBytes > 0) numBusy++;
+      await device().synchronize();
+      assert.equal(device().memoryUsage().pendingBytes, 0);
+    }
+    assert.ok(numBusy > 0, "the work always ended before it was waited for");
+    work.dispose();
+  });
+
   it("fail a pending read when the device goes", async () => {
     const other = await openDevice({ backend: device().kind });
     const tensor = other.tensor([1024, 1024], "bf16");
