@@ -167,7 +167,13 @@ for (const numTokens of tokens) {
     for (const [, event] of marks) event.dispose();
     for (const [kind, time] of times) totals.set(kind, Math.min(totals.get(kind) ?? Infinity, time));
   }
-  const params = { model: "135m", tokens: numTokens, length: numTokens > 64 ? numTokens : length, dtype: "bf16", threads };
+  const params = {
+    model: "135m",
+    tokens: numTokens,
+    length: numTokens > 64 ? numTokens : length,
+    dtype: "bf16",
+    threads,
+  };
   const row = (metric: string, milliseconds: number): ResultRow => ({
     case: formatCase({ kind: "step", params }),
     metric,

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
+#elif defined(__linux__)
+#include <sys/mman.h>
 #endif
 
 #include "attention_limits.h"
@@ -16,6 +18,7 @@ namespace fp::cpu {
 namespace {
 
 constexpr size_t alignment = 256;
+constexpr size_t huge_page = size_t{2} << 20;
 
 double total_memory() {
 #if defined(__APPLE__)
@@ -86,9 +89,14 @@ class CpuDevice final : public Device {
     // The system promises more than it has; what does not fit now would end the process later.
     const double available = available_memory();
     void *address = nullptr;
-    if (static_cast<double>(num_bytes) > available || posix_memalign(&address, alignment, num_bytes) != 0) {
+    // Weights and pages of KV are read from end to end again and again: with large pages, without looking up an address every 4 KB.
+    const bool is_large = num_bytes >= 2 * huge_page;
+    if (static_cast<double>(num_bytes) > available || posix_memalign(&address, is_large ? huge_page : alignment, num_bytes) != 0) {
       fail(FP_OUT_OF_MEMORY, "%.0f bytes are wanted and %.0f are free. Use fewer pages or a smaller model.", static_cast<double>(num_bytes), available);
     }
+#if defined(__linux__)
+    if (is_large) madvise(address, num_bytes, MADV_HUGEPAGE);  // a wish, no more
+#endif
     return address;
   }
 

@@ -17,6 +17,8 @@ class ThreadPool {
   // Calls task(index, worker) for every index in 0..count, worker in 0..num_threads; returns when all are done.
   // Exceptions of a task are rethrown here. Not reentrant.
   void run(int count, const std::function<void(int index, int worker)> &task);
+  // Says that no job is expected soon: workers sleep instead of spinning.
+  void rest();
 
  private:
   struct State;

@@ -57,7 +57,10 @@ void CpuStream::serve() {
     lock.lock();
     if (failure && !failure_) failure_ = failure;
     busy_ = false;
-    if (queue_.empty()) changed_.notify_all();
+    if (queue_.empty()) {
+      workers_->pool.rest();
+      changed_.notify_all();
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 // thread_pool.cc: fixed workers that split one job at a time. A worker spins for a short while after a job, since the next of a model's step
-// follows within microseconds, and sleeps when none comes.
+// follows within microseconds, and sleeps when none comes, or as soon as the caller says that none will: the core may be the one that JavaScript waits for.
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -14,6 +14,9 @@ namespace fp::cpu {
 namespace {
 
 constexpr auto spin_time = std::chrono::microseconds(50);
+
+constexpr int pauses_between_looks = 32;  // at the clock
+constexpr int pauses_before_yield = 2000;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -34,7 +37,8 @@ struct ThreadPool::State {
   std::atomic<int> next{0};
   std::atomic<int> inside{0};
   std::atomic<uint64_t> generation{0};
-  std::atomic<bool> open{false};  // workers may still enter the present job
+  std::atomic<bool> open{false};     // workers may still enter the present job
+  std::atomic<bool> resting{false};  // no job is expected soon
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -58,9 +62,10 @@ struct ThreadPool::State {
     uint64_t seen = 0;
     for (;;) {
       const auto deadline = std::chrono::steady_clock::now() + spin_time;
-      while (generation.load(std::memory_order_acquire) == seen) {
+      for (int pauses = 1; generation.load(std::memory_order_acquire) == seen; pauses++) {
         pause();
-        if (std::chrono::steady_clock::now() < deadline) continue;
+        if (pauses % pauses_between_looks != 0) continue;
+        if (!resting.load(std::memory_order_relaxed) && std::chrono::steady_clock::now() < deadline) continue;
         std::unique_lock lock(mutex);
         sleeping++;
         wake.wait(lock, [&] { return ending || generation.load(std::memory_order_acquire) != seen; });
@@ -95,12 +100,15 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::num_threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 
+void ThreadPool::rest() { state_->resting.store(true, std::memory_order_relaxed); }
+
 void ThreadPool::run(int count, const std::function<void(int, int)> &task) {
   State &state = *state_;
   if (count <= 1 || state.workers.empty()) {
     for (int index = 0; index < count; index++) task(index, 0);
     return;
   }
+  state.resting.store(false, std::memory_order_relaxed);
   state.task = &task;
   state.count = count;
   state.next.store(0);
@@ -113,7 +121,11 @@ void ThreadPool::run(int count, const std::function<void(int, int)> &task) {
   }
   state.drain(0);
   state.open.store(false);
-  while (state.inside.load() != 0) pause();
+  // A worker that the system put aside in the middle of a task may need this core to go on.
+  for (int pauses = 1; state.inside.load() != 0; pauses++) {
+    pause();
+    if (pauses % pauses_before_yield == 0) std::this_thread::yield();
+  }
   if (state.failure) {
     std::exception_ptr failure = state.failure;
     state.failure = nullptr;
