@@ -12,19 +12,20 @@ namespace {
 // Up to so many tokens, panels of 16 would compute more lanes for nothing than dot products cost in sums across lanes.
 constexpr int max_few_tokens = 12;
 // With AMX, a tile of tokens costs less than the dot products of so many.
-constexpr int max_few_tokens_amx = 4;
+[[maybe_unused]] constexpr int max_few_tokens_amx = 4;
 
 const LinearForm &choose_form(Isa isa, int dtype, int num_tokens) {
-#if defined(__x86_64__)
-  if (isa == Isa::amx && dtype == FP_BF16 && num_tokens > max_few_tokens_amx) return linear_form_bf16_amx();
-#endif
   const bool few = num_tokens <= max_few_tokens;
 #if defined(__x86_64__)
-  if (isa == Isa::amx || isa == Isa::avx512) return dtype == FP_BF16 ? linear_form_bf16_avx512(few) : linear_form_avx512(few);
+  const bool has_pairs = dtype == FP_BF16;
+  if (isa == Isa::amx && has_pairs && num_tokens > max_few_tokens_amx) return linear_form_bf16_amx();
+  if (isa == Isa::amx || isa == Isa::avx512) return has_pairs ? linear_form_bf16_avx512(few) : linear_form_avx512(few);
   if (isa == Isa::avx2) return linear_form_avx2(few);
 #elif defined(__aarch64__)
   if (isa == Isa::neon) return linear_form_neon(few);
 #endif
+  (void)isa;
+  (void)dtype;
   return linear_form_portable(few);
 }
 
