@@ -62,6 +62,26 @@ onEveryBackend("tensors", (device) => {
     assert.deepEqual([...await scalar.read()], [7]);
   });
 
+  it("are counted: live bytes, the most that ever were, and how many", async () => {
+    using fresh = await openDevice({ backend: device().kind });
+    assert.deepEqual(fresh.memoryUsage(), { allocatedBytes: 0, peakBytes: 0, numAllocations: 0, pendingBytes: 0 });
+    const [a, b] = [fresh.tensor([1000], "f32"), fresh.tensor([7], "u8")];
+    fresh.tensor([0], "f32");
+    assert.deepEqual(fresh.memoryUsage(), {
+      allocatedBytes: 4007,
+      peakBytes: 4007,
+      numAllocations: 2,
+      pendingBytes: 0,
+    });
+    a.slice(0, 10).dispose();
+    a.dispose();
+    a.dispose();
+    assert.deepEqual(fresh.memoryUsage(), { allocatedBytes: 7, peakBytes: 4007, numAllocations: 1, pendingBytes: 0 });
+    b.dispose();
+    assert.equal(fresh.memoryUsage().allocatedBytes, 0);
+    assert.ok(fresh.facts.totalMemoryBytes >= fresh.facts.freeMemoryBytes && fresh.facts.freeMemoryBytes > 0);
+  });
+
   it("are aligned to 256 bytes", () => {
     for (const size of [1, 3, 257]) {
       using tensor = device().tensor([size], "u8");
