@@ -54,7 +54,11 @@ FP_INLINE void dots(const float *x, const typename T::Storage *w, int64_t k, flo
 // As many outputs at once as registers hold sums of.
 template <typename T, int num_tokens>
 void dots_of_run(const float *x, const typename T::Storage *w, int64_t k, int count, float *sums) {
-  constexpr int sums_at_once = lanes == 8 ? 8 : 16;
+#if FP_LANES == 16 || defined(__aarch64__)
+  constexpr int sums_at_once = 16;
+#else
+  constexpr int sums_at_once = 8;
+#endif
   constexpr int at_once = num_tokens * 4 <= sums_at_once ? 4 : num_tokens * 2 <= sums_at_once ? 2 : 1;
   int n = 0;
   for (; n + at_once <= count; n += at_once) dots<T, num_tokens, at_once>(x, w + n * k, k, sums + n);
