@@ -51,6 +51,10 @@ Plan read_plan(const fp_attention_args &args) {
   for (const auto &[name, count, capacity] : counts) {
     if (count < 0 || count > capacity) fail(FP_INVALID_ARGUMENT, "the plan has %d %s, its capacity is %d. Plan again before running.", count, name, capacity);
   }
+  // attention_limits asks for none, so that every item is in a share.
+  if (header.num_queued_pieces != 0 || header.num_queued_items != 0) {
+    fail(FP_INVALID_ARGUMENT, "the plan has a queue of %d pieces and %d items, which the CPU does not take. Plan for this device before running.", header.num_queued_pieces, header.num_queued_items);
+  }
   for (int cta = 0; cta < header.num_ctas; cta++) {
     const int begin = found.cta_begin[cta], end = found.cta_begin[cta + 1];
     if (begin < 0 || end < begin || end > header.num_work_items) fail(FP_INVALID_ARGUMENT, "CTA %d of the plan has work items %d to %d of %d. Plan again before running.", cta, begin, end, header.num_work_items);
@@ -278,6 +282,7 @@ void attention_limits(int num_threads, Isa, int dtype, int head_dim_qk, int head
   limits.prefill_rows = max_tile_rows;
   limits.decode_kv_tile = kv_block;
   limits.prefill_kv_tile = kv_block;
+  limits.prefill_ctas = 0;
 }
 
 }  // namespace fp::cpu

@@ -59,8 +59,7 @@ inline void pack_queries(PanelState &s) {
 
 struct PairProducts {
   using Storage = uint16_t;
-  static constexpr int outputs_at_once = 4;
-  static constexpr int token_unit = outputs_at_once;
+  static constexpr int token_unit = 8;
   static constexpr int panels_at_once = 4;
   static constexpr int weight_steps = kv_block / 2;
 
@@ -71,21 +70,22 @@ struct PairProducts {
 
   template <int num_panels>
   static FP_INLINE void score_of(PanelState &s, int panel, int count) {
+    constexpr int outputs = outputs_beside(num_panels);
     const int steps = s.item.head_dim_qk / 2;
     const float *q = s.q + panel * steps * lanes;
-    for (int t = 0; t < count; t += outputs_at_once) {
-      const uint16_t *keys[outputs_at_once];
-      for (int n = 0; n < outputs_at_once; n++) keys[n] = static_cast<const uint16_t *>(s.key_rows[t + n]);
-      Floats sum[outputs_at_once][num_panels] = {};
+    for (int t = 0; t < count; t += outputs) {
+      const uint16_t *keys[outputs];
+      for (int n = 0; n < outputs; n++) keys[n] = static_cast<const uint16_t *>(s.key_rows[t + n]);
+      Floats sum[outputs][num_panels] = {};
       for (int i = 0; i < steps; i++) {
         Pairs query[num_panels];
         for (int p = 0; p < num_panels; p++) query[p] = load<Pairs>(q + (p * steps + i) * lanes);
-        for (int n = 0; n < outputs_at_once; n++) {
+        for (int n = 0; n < outputs; n++) {
           const Pairs key = broadcast_pair(keys[n] + 2 * i);
           for (int p = 0; p < num_panels; p++) sum[n][p] = _mm512_dpbf16_ps(sum[n][p], query[p], key);
         }
       }
-      for (int n = 0; n < outputs_at_once; n++) {
+      for (int n = 0; n < outputs; n++) {
         for (int p = 0; p < num_panels; p++) store(s.scores + ((panel + p) * kv_block + t + n) * lanes, sum[n][p]);
       }
     }
@@ -93,24 +93,25 @@ struct PairProducts {
 
   template <int num_panels>
   static FP_INLINE void add_values_of(PanelState &s, int panel, int count) {
+    constexpr int outputs = outputs_beside(num_panels);
     const int dim = s.item.head_dim_vo, steps = count / 2;
     const float *weights = s.weights + panel * weight_steps * lanes;
-    for (int d = 0; d < dim; d += outputs_at_once) {
-      Floats sum[outputs_at_once][num_panels];
+    for (int d = 0; d < dim; d += outputs) {
+      Floats sum[outputs][num_panels];
       for (int p = 0; p < num_panels; p++) {
         const Floats keep = load<Floats>(s.keep + (panel + p) * lanes);
-        for (int n = 0; n < outputs_at_once; n++) sum[n][p] = load<Floats>(s.out + ((panel + p) * dim + d + n) * lanes) * keep;
+        for (int n = 0; n < outputs; n++) sum[n][p] = load<Floats>(s.out + ((panel + p) * dim + d + n) * lanes) * keep;
       }
       for (int i = 0; i < steps; i++) {
         Pairs weight[num_panels];
         for (int p = 0; p < num_panels; p++) weight[p] = load<Pairs>(weights + (p * weight_steps + i) * lanes);
-        for (int n = 0; n < outputs_at_once; n++) {
+        for (int n = 0; n < outputs; n++) {
           const Pairs value = broadcast_pair(s.values + i * dim + d + n);
           for (int p = 0; p < num_panels; p++) sum[n][p] = _mm512_dpbf16_ps(sum[n][p], weight[p], value);
         }
       }
       for (int p = 0; p < num_panels; p++) {
-        for (int n = 0; n < outputs_at_once; n++) store(s.out + ((panel + p) * dim + d + n) * lanes, sum[n][p]);
+        for (int n = 0; n < outputs; n++) store(s.out + ((panel + p) * dim + d + n) * lanes, sum[n][p]);
       }
     }
   }

@@ -49,24 +49,6 @@ struct FloatScores {
   }
 };
 
-// Cache lines to call for, one row of memory after another. Called a few at a time between other work: a burst would wait for the memory.
-struct Ahead {
-  const char *const *row, *const *end;
-  int64_t offset;
-  int row_bytes, at = 0;
-
-  FP_INLINE void call(int lines) {
-    for (int i = 0; i < lines && row < end; i++) {
-      __builtin_prefetch(*row + offset + at, 0, 3);
-      at += 64;
-      if (at >= row_bytes) {
-        at = 0;
-        row++;
-      }
-    }
-  }
-};
-
 // Part `head` of the rows of a block. Heads side by side in a row of memory: that many tokens, all heads of them. Else: all tokens of the head.
 template <typename Storage>
 FP_INLINE Ahead part_of(const Storage *const *rows, int count, int64_t head_stride, int dim, int head, int num_heads) {

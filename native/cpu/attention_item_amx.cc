@@ -48,7 +48,7 @@ struct TileProducts : PairProducts {
   }
 
   void score(PanelState &s, int panel, int panels, int count) {
-    const int steps = s.item.head_dim_qk / 2;
+    const int dim = s.item.head_dim_qk, steps = dim / 2;
     const float *q = s.q + panel * steps * lanes;
     for (int t = 0; t < count; t += 2 * tile_rows) {
       _tile_zero(0);
@@ -56,9 +56,9 @@ struct TileProducts : PairProducts {
       _tile_zero(2);
       _tile_zero(3);
       for (int i = 0; i < steps; i += tile_pairs) {
-        const uint16_t *key = keys_ + t * key_stride_ + 2 * i;
-        _tile_loadd(4, key, key_stride_ * 2);
-        _tile_loadd(5, key + tile_rows * key_stride_, key_stride_ * 2);
+        const uint16_t *key = keys_ + t * dim + 2 * i;
+        _tile_loadd(4, key, dim * 2);
+        _tile_loadd(5, key + tile_rows * dim, dim * 2);
         _tile_loadd(6, q + i * lanes, row_bytes);
         _tile_dpbf16ps(0, 4, 6);
         _tile_dpbf16ps(1, 5, 6);
@@ -113,18 +113,19 @@ struct TileProducts : PairProducts {
   }
 
  private:
-  // Tiles take rows at equal distances: the keys where they lie if they lie so, else a copy.
+  // The keys where they lie if they lie side by side, else a copy: tiles take rows at equal distances, and rows a power of two apart, as those of one head
+  // often are, would drive each other out of the cache before the next rows of queries need them.
   void find_keys(PanelState &s, int dim) {
     const uint16_t *const *rows = reinterpret_cast<const uint16_t *const *>(s.key_rows);
     keys_ = rows[0];
-    key_stride_ = s.item.k_token_stride;
-    bool is_even = true;
-    for (int t = 1; t < kv_block; t++) is_even &= rows[t] == keys_ + t * key_stride_;
-    if (is_even) return;
+    bool is_dense = true;
+    for (int t = 1; t < kv_block; t++) is_dense &= rows[t] == keys_ + t * dim;
+    if (is_dense) return;
     uint16_t *copy = reinterpret_cast<uint16_t *>(s.keys);
-    for (int t = 0; t < kv_block; t++) __builtin_memcpy(copy + t * dim, rows[t], static_cast<size_t>(dim) * 2);
+    for (int t = 0; t < kv_block; t++) {
+      for (int i = 0; i < dim; i += 32) store(copy + t * dim + i, load<__m512i>(rows[t] + i));
+    }
     keys_ = copy;
-    key_stride_ = dim;
   }
 
   static void keep_panel(PanelState &s, int panel) {
@@ -134,8 +135,7 @@ struct TileProducts : PairProducts {
     for (int d = 0; d < s.item.head_dim_vo; d++) store(out + d * lanes, load<Floats>(out + d * lanes) * keep);
   }
 
-  const uint16_t *keys_ = nullptr;
-  int64_t key_stride_ = 0;
+  const uint16_t *keys_ = nullptr;  // [kv_block][dqk]
   uint32_t *transposed_ = nullptr;
 };
 

@@ -43,6 +43,30 @@ inline void find_rows(const AttentionItem &item, int begin, int count, int fill,
   }
 }
 
+// Cache lines to call for, one row of memory after another. Called a few at a time between other work: a burst would wait for the memory.
+template <int locality>
+struct LinesAhead {
+  const char *const *row, *const *end;
+  int64_t offset;
+  int row_bytes, at = 0;
+
+  int lines_of_part(int parts) const { return (static_cast<int>(end - row) * ((row_bytes + 63) / 64) + parts - 1) / parts; }
+
+  FP_INLINE void call(int lines) {
+    for (int i = 0; i < lines && row < end; i++) {
+      __builtin_prefetch(*row + offset + at, 0, locality);
+      at += 64;
+      if (at >= row_bytes) {
+        at = 0;
+        row++;
+      }
+    }
+  }
+};
+
+using Ahead = LinesAhead<3>;         // into the first-level cache
+using AheadOfPanels = LinesAhead<2>;  // into the second
+
 // First and last KV token of the list that a query token may see by position; last < first if none.
 FP_INLINE void bounds_of(const AttentionItem &item, int token, int32_t &first, int32_t &last) {
   const int64_t position = int64_t{item.row_positions[token]} - item.kv_pos_begin;

@@ -187,6 +187,12 @@ inline void store_panel(const PanelState &s, int panel) {
   }
 }
 
+template <typename Storage>
+FP_INLINE AheadOfPanels rows_ahead(const Storage *const *rows, int count, int dim) {
+  const char *const *bytes = reinterpret_cast<const char *const *>(rows);
+  return {bytes, bytes + count, 0, dim * static_cast<int>(sizeof(Storage))};
+}
+
 template <typename Products>
 void attend_panels(const AttentionItem &item) {
   using Storage = typename Products::Storage;
@@ -194,10 +200,17 @@ void attend_panels(const AttentionItem &item) {
   Products products(s);
   const ScoreScale scale = score_scale(item);
   constexpr int unit = Products::token_unit;
+  const Storage *next_keys[kv_block], *next_values[kv_block];
+  const auto count_at = [&](int begin) { return item.kv_end - begin < kv_block ? item.kv_end - begin : kv_block; };
   for (int begin = item.kv_begin; begin < item.kv_end; begin += kv_block) {
-    const int count = item.kv_end - begin < kv_block ? item.kv_end - begin : kv_block;
+    const int count = count_at(begin), next = begin + kv_block, next_count = next < item.kv_end ? count_at(next) : 0;
     find_rows(item, begin, count, kv_block, reinterpret_cast<const Storage **>(s.key_rows), reinterpret_cast<const Storage **>(s.value_rows));
+    if (next_count > 0) find_rows(item, next, next_count, next_count, next_keys, next_values);
     products.load_block(s, count);
+    // The next block is called for between the products on this one, in as many parts.
+    AheadOfPanels keys_ahead = rows_ahead(next_keys, next_count, item.head_dim_qk), values_ahead = rows_ahead(next_values, next_count, item.head_dim_vo);
+    const int parts = (s.num_panels + Products::panels_at_once - 1) / Products::panels_at_once;
+    const int key_lines = keys_ahead.lines_of_part(parts), value_lines = values_ahead.lines_of_part(parts);
     const bool has_nan = item.needs_mask && products.has_non_finite_value(s, count);
     for (int panel = 0; panel < s.num_panels; panel += Products::panels_at_once) {
       const int panels = s.num_panels - panel < Products::panels_at_once ? s.num_panels - panel : Products::panels_at_once;
@@ -205,12 +218,14 @@ void attend_panels(const AttentionItem &item) {
       if (sight.limit == 0) continue;
       const int padded_limit = (sight.limit + unit - 1) / unit * unit;
       products.score(s, panel, panels, padded_limit);
+      keys_ahead.call(key_lines);
       for (int i = 0; i < panels; i++) soften_panel<Products>(s, panel + i, begin, sight, padded_limit, scale);
       if (has_nan && sight.is_partial) {
         for (int i = 0; i < panels; i++) add_seen<Products>(s, panel + i, sight.limit);
       } else {
         products.add_values(s, panel, panels, padded_limit);
       }
+      values_ahead.call(value_lines);
     }
   }
   for (int panel = 0; panel < s.num_panels; panel++) store_panel(s, panel);

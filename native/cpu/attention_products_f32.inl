@@ -3,7 +3,7 @@
 template <typename T>
 struct FloatProducts {
   using Storage = typename T::Storage;
-  static constexpr int token_unit = panel_outputs;         // score() and add_values() take a multiple of so many tokens
+  static constexpr int token_unit = 8;                     // score() and add_values() take a multiple of so many tokens
   static constexpr int panels_at_once = max_panels;
   static constexpr int weight_steps = kv_block;            // vectors of weights of a panel and block
 
@@ -44,11 +44,12 @@ struct FloatProducts {
 
   template <int num_panels>
   static FP_INLINE void score_of(PanelState &s, int panel, int count) {
+    constexpr int outputs = outputs_beside(num_panels);
     const int dim = s.item.head_dim_qk;
-    for (int t = 0; t < count; t += panel_outputs) {
-      Floats sum[panel_outputs][num_panels] = {};
-      panel_product<num_panels>(s.q + panel * dim * lanes, dim * lanes, s.keys + t * dim, dim, 1, dim, sum);
-      for (int n = 0; n < panel_outputs; n++) {
+    for (int t = 0; t < count; t += outputs) {
+      Floats sum[outputs][num_panels] = {};
+      panel_product<num_panels, outputs>(s.q + panel * dim * lanes, dim * lanes, s.keys + t * dim, dim, 1, dim, sum);
+      for (int n = 0; n < outputs; n++) {
         for (int p = 0; p < num_panels; p++) store(s.scores + ((panel + p) * kv_block + t + n) * lanes, sum[n][p]);
       }
     }
@@ -56,16 +57,17 @@ struct FloatProducts {
 
   template <int num_panels>
   static FP_INLINE void add_values_of(PanelState &s, int panel, int count) {
+    constexpr int outputs = outputs_beside(num_panels);
     const int dim = s.item.head_dim_vo;
-    for (int d = 0; d < dim; d += panel_outputs) {
-      Floats sum[panel_outputs][num_panels];
+    for (int d = 0; d < dim; d += outputs) {
+      Floats sum[outputs][num_panels];
       for (int p = 0; p < num_panels; p++) {
         const Floats keep = load<Floats>(s.keep + (panel + p) * lanes);
-        for (int n = 0; n < panel_outputs; n++) sum[n][p] = load<Floats>(s.out + ((panel + p) * dim + d + n) * lanes) * keep;
+        for (int n = 0; n < outputs; n++) sum[n][p] = load<Floats>(s.out + ((panel + p) * dim + d + n) * lanes) * keep;
       }
-      panel_product<num_panels>(s.weights + panel * kv_block * lanes, kv_block * lanes, s.values + d, 1, dim, count, sum);
+      panel_product<num_panels, outputs>(s.weights + panel * kv_block * lanes, kv_block * lanes, s.values + d, 1, dim, count, sum);
       for (int p = 0; p < num_panels; p++) {
-        for (int n = 0; n < panel_outputs; n++) store(s.out + ((panel + p) * dim + d + n) * lanes, sum[n][p]);
+        for (int n = 0; n < outputs; n++) store(s.out + ((panel + p) * dim + d + n) * lanes, sum[n][p]);
       }
     }
   }

@@ -48,7 +48,7 @@ void multiply_panels(const LinearTask &task, const float *w, int first_panel, in
     const Floats bias = all(task.bias != nullptr && n < num_outputs ? task.bias[first_output + n] : 0.0f);
     for (int p = 0; p < num_panels; p++) sum[n][p] = bias;
   }
-  panel_product<num_panels>(static_cast<const float *>(task.packed) + first_panel * panel_stride, panel_stride, w, k, 1, k, sum);
+  panel_product<num_panels, panel_outputs>(static_cast<const float *>(task.packed) + first_panel * panel_stride, panel_stride, w, k, 1, k, sum);
   const int first_token = first_panel * lanes, left = task.num_tokens - first_token;
   const int num_tokens = left < num_panels * lanes ? left : num_panels * lanes;
   for_dtype(task.out_dtype, [&](auto type) __attribute__((always_inline)) {

@@ -1,7 +1,5 @@
 // ops.h: the CPU's operations, called from a stream's thread in order. Each splits its work over the pool and returns when done.
 #pragma once
-#include <functional>
-
 #include "../flashpage.h"
 
 namespace fp::cpu {
@@ -16,11 +14,17 @@ class ThreadPool {
   int num_threads() const;
   // Calls task(index, worker) for every index in 0..count, worker in 0..num_threads; returns when all are done.
   // Exceptions of a task are rethrown here. Not reentrant.
-  void run(int count, const std::function<void(int index, int worker)> &task);
+  template <typename Task>
+  void run(int count, const Task &task) {
+    run(count, &task, [](const void *of, int index, int worker) { (*static_cast<const Task *>(of))(index, worker); });
+  }
   // Says that no job is expected soon: workers sleep instead of spinning.
   void rest();
 
  private:
+  using Call = void (*)(const void *task, int index, int worker);
+  void run(int count, const void *task, Call call);
+
   struct State;
   State *state_;
 };

@@ -32,7 +32,8 @@ struct ThreadPool::State {
   std::vector<std::thread> workers;
 
   // The job. Written by the caller while no worker is inside (`inside` is 0), published by `generation`.
-  const std::function<void(int, int)> *task = nullptr;
+  const void *task = nullptr;
+  Call call = nullptr;
   int count = 0;
   std::atomic<int> next{0};
   std::atomic<int> inside{0};
@@ -50,7 +51,7 @@ struct ThreadPool::State {
 
   void drain(int worker) {
     try {
-      for (int index = next.fetch_add(1); index < count; index = next.fetch_add(1)) (*task)(index, worker);
+      for (int index = next.fetch_add(1); index < count; index = next.fetch_add(1)) call(task, index, worker);
     } catch (...) {
       next.store(count);  // the rest of the job is not begun
       std::lock_guard lock(failure_mutex);
@@ -102,14 +103,15 @@ int ThreadPool::num_threads() const { return static_cast<int>(state_->workers.si
 
 void ThreadPool::rest() { state_->resting.store(true, std::memory_order_relaxed); }
 
-void ThreadPool::run(int count, const std::function<void(int, int)> &task) {
+void ThreadPool::run(int count, const void *task, Call call) {
   State &state = *state_;
   if (count <= 1 || state.workers.empty()) {
-    for (int index = 0; index < count; index++) task(index, 0);
+    for (int index = 0; index < count; index++) call(task, index, 0);
     return;
   }
   state.resting.store(false, std::memory_order_relaxed);
-  state.task = &task;
+  state.task = task;
+  state.call = call;
   state.count = count;
   state.next.store(0);
   state.open.store(true);
