@@ -15,7 +15,7 @@ export interface MachineRoofline {
 /**
  * Measures the machine; takes some seconds.
  *
- * FLASHPAGE_ROOFLINE names the compiled program, for machines without a compiler; else `c++` or the project's own compiler makes it.
+ * FLASHPAGE_ROOFLINE names the compiled program, for machines without a network; else the project's own compiler makes it.
  */
 export async function measureMachine(threads: number): Promise<MachineRoofline> {
   const { success, stdout, stderr } = await new Deno.Command(await programPath(), { args: [String(threads)] }).output();

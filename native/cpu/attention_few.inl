@@ -2,9 +2,9 @@
 // before the next block, while the next block is called for in the order of its addresses: memory is fastest so. Online softmax over blocks of KV
 // (FlashAttention-2, algorithm 1). Include attention_kv.inl before.
 //
-// Scores is how dot products are made: prepare() brings queries into its own form, and score() multiplies 4 keys by 1 to 4 rows.
+// Products is how the two products are made; FloatFew says what it must have.
 
-constexpr int few_block = 32;  // KV tokens: with all heads, and twice, they stay in the second-level cache
+constexpr int few_block = 16;  // KV tokens: with all heads, and twice, they stay in the second-level cache
 constexpr int rows_at_once = 4;
 
 #if FP_LANES == 16 || defined(__aarch64__)
@@ -13,10 +13,20 @@ constexpr int keys_at_once = 4, pairs_at_once = 2;  // for 32 registers
 constexpr int keys_at_once = 2, pairs_at_once = 1;
 #endif
 
+// Part `head` of the rows of a block. Heads side by side in a row of memory: that many tokens, all heads of them. Else: all tokens of the head.
+template <typename Storage>
+FP_INLINE Ahead part_of(const Storage *const *rows, int count, int64_t head_stride, int dim, int head, int num_heads) {
+  const char *const *bytes = reinterpret_cast<const char *const *>(rows);
+  constexpr int size = sizeof(Storage);
+  if (head_stride == dim) return {bytes + count * head / num_heads, bytes + count * (head + 1) / num_heads, 0, dim * num_heads * size};
+  return {bytes, bytes + count, head_stride * head * size, dim * size};
+}
+
 template <typename T>
-struct FloatScores {
+struct FloatFew {
   using Storage = typename T::Storage;
   using Query = float;
+  // Brings the queries of all heads and rows into the form that score() wants.
   static void prepare(const AttentionItem &item, float *q) {
     for (int r = 0; r < item.num_heads * item.num_rows; r++) {
       for (int i = 0; i < item.head_dim_qk; i += 2 * lanes) {
@@ -27,9 +37,49 @@ struct FloatScores {
       }
     }
   }
-  // scores[r * few_block + t] for 4 keys t, which begin at element `offset` of their rows
+  // scores[r * few_block + t] for all rows r of a head, and tokens t < count, and some after them. Calls for lines ahead as it reads.
+  static FP_INLINE void score(const AttentionItem &item, const float *q, const Storage *const *keys, int64_t offset, int count, float *scores, Ahead &ahead) {
+    const int dim = item.head_dim_qk, lines = dim * static_cast<int>(sizeof(Storage)) * 4 / 64;
+    for (int t = 0; t < count; t += 4) {
+      ahead.call(lines);
+      for (int r = 0; r < item.num_rows; r += rows_at_once) {
+        const float *row = q + r * dim;
+        float *target = scores + r * few_block + t;
+        switch (item.num_rows - r) {
+          case 1: score_keys<1>(row, dim, keys + t, offset, target); break;
+          case 2: score_keys<2>(row, dim, keys + t, offset, target); break;
+          case 3: score_keys<3>(row, dim, keys + t, offset, target); break;
+          default: score_keys<4>(row, dim, keys + t, offset, target);
+        }
+      }
+    }
+  }
+
+  // Elements of a value and of an output, in the order in which outputs are kept.
+  static FP_INLINE void load_value(const Storage *p, Floats &a, Floats &b) { T::load_pair(p, a, b); }
+  static FP_INLINE void store_out(const AttentionItem &item, void *row, int d, Floats a, Floats b) {
+    if (item.out_dtype != FP_F32) return T::store_pair(static_cast<Storage *>(row) + d, a, b);
+    float *target = static_cast<float *>(row) + d;
+    if constexpr (!__is_same(T, Bf16)) return F32::store_pair(target, a, b);
+    for (int i = 0; i < lanes; i++) {
+      target[2 * i] = a[i];
+      target[2 * i + 1] = b[i];
+    }
+  }
+
+  // out[r] = keep[r] * out[r] + sum over t of weights[r * few_block + t] * value t. Weights of tokens from `count` on are zeros. Calls for lines ahead as it reads.
   template <int num_rows>
-  static FP_INLINE void score(const float *q, int dim, const Storage *const *keys, int64_t offset, float *scores) {
+  static void add_values(const Storage *const *values, int64_t offset, int count, const float *weights, const float *keep, float *out, int dim, Ahead &ahead) {
+    constexpr int step = 2 * pairs_at_once * lanes;
+    int d = 0;
+    for (; d + step <= dim; d += step) add_part<num_rows, pairs_at_once>(values, offset, count, d, weights, keep, out, dim, ahead);
+    for (; d < dim; d += 2 * lanes) add_part<num_rows, 1>(values, offset, count, d, weights, keep, out, dim, ahead);
+  }
+
+ private:
+  // Of 4 keys, which begin at element `offset` of their rows.
+  template <int num_rows>
+  static FP_INLINE void score_keys(const float *q, int dim, const Storage *const *keys, int64_t offset, float *scores) {
     for (int t = 0; t < 4; t += keys_at_once) {
       Floats sum[num_rows][keys_at_once] = {};
       for (int i = 0; i < dim; i += 2 * lanes) {
@@ -47,56 +97,38 @@ struct FloatScores {
       }
     }
   }
-};
 
-// Part `head` of the rows of a block. Heads side by side in a row of memory: that many tokens, all heads of them. Else: all tokens of the head.
-template <typename Storage>
-FP_INLINE Ahead part_of(const Storage *const *rows, int count, int64_t head_stride, int dim, int head, int num_heads) {
-  const char *const *bytes = reinterpret_cast<const char *const *>(rows);
-  constexpr int size = sizeof(Storage);
-  if (head_stride == dim) return {bytes + count * head / num_heads, bytes + count * (head + 1) / num_heads, 0, dim * num_heads * size};
-  return {bytes, bytes + count, head_stride * head * size, dim * size};
-}
-
-// out[r][d] = keep[r] * out[r][d] + sum over t of weights[r][t] * values[t][offset + d], for `num_pairs` pairs of vectors from element d on.
-template <typename T, int num_rows, int num_pairs>
-FP_INLINE void add_values(const typename T::Storage *const *values, int64_t offset, int count, int d, const float *weights, const float *keep, float *out, int dim, Ahead &ahead) {
-  constexpr int bytes = 2 * num_pairs * lanes * static_cast<int>(sizeof(typename T::Storage)), lines = bytes < 64 ? 1 : bytes / 64;
-  Floats sum[num_rows][2 * num_pairs];
-  for (int r = 0; r < num_rows; r++) {
-    for (int c = 0; c < 2 * num_pairs; c++) sum[r][c] = load<Floats>(out + r * dim + d + c * lanes) * keep[r];
-  }
-  for (int t = 0; t < count; t++) {
-    ahead.call(lines);
-    Floats v[2 * num_pairs];
-    for (int c = 0; c < num_pairs; c++) T::load_pair(values[t] + offset + d + 2 * c * lanes, v[2 * c], v[2 * c + 1]);
+  template <int num_rows, int num_pairs>
+  static FP_INLINE void add_part(const Storage *const *values, int64_t offset, int count, int d, const float *weights, const float *keep, float *out, int dim, Ahead &ahead) {
+    constexpr int bytes = 2 * num_pairs * lanes * static_cast<int>(sizeof(Storage)), lines = bytes < 64 ? 1 : bytes / 64;
+    Floats sum[num_rows][2 * num_pairs];
     for (int r = 0; r < num_rows; r++) {
-      const Floats weight = all(weights[r * few_block + t]);
-      for (int c = 0; c < 2 * num_pairs; c++) sum[r][c] += weight * v[c];
+      for (int c = 0; c < 2 * num_pairs; c++) sum[r][c] = load<Floats>(out + r * dim + d + c * lanes) * keep[r];
+    }
+    for (int t = 0; t < count; t++) {
+      ahead.call(lines);
+      Floats v[2 * num_pairs];
+      for (int c = 0; c < num_pairs; c++) T::load_pair(values[t] + offset + d + 2 * c * lanes, v[2 * c], v[2 * c + 1]);
+      for (int r = 0; r < num_rows; r++) {
+        const Floats weight = all(weights[r * few_block + t]);
+        for (int c = 0; c < 2 * num_pairs; c++) sum[r][c] += weight * v[c];
+      }
+    }
+    for (int r = 0; r < num_rows; r++) {
+      for (int c = 0; c < 2 * num_pairs; c++) store(out + r * dim + d + c * lanes, sum[r][c]);
     }
   }
-  for (int r = 0; r < num_rows; r++) {
-    for (int c = 0; c < 2 * num_pairs; c++) store(out + r * dim + d + c * lanes, sum[r][c]);
-  }
-}
-
-template <typename T, int num_rows>
-void add_values_of_rows(const typename T::Storage *const *values, int64_t offset, int count, const float *weights, const float *keep, float *out, int dim, Ahead &ahead) {
-  constexpr int step = 2 * pairs_at_once * lanes;
-  int d = 0;
-  for (; d + step <= dim; d += step) add_values<T, num_rows, pairs_at_once>(values, offset, count, d, weights, keep, out, dim, ahead);
-  for (; d < dim; d += 2 * lanes) add_values<T, num_rows, 1>(values, offset, count, d, weights, keep, out, dim, ahead);
-}
+};
 
 // One row, values of weight 0 left out: what is hidden may be NaN.
-template <typename T>
-inline void add_seen_values(const typename T::Storage *const *values, int64_t offset, int count, const float *weights, float keep, float *out, int dim) {
+template <typename Products>
+inline void add_seen_values(const typename Products::Storage *const *values, int64_t offset, int count, const float *weights, float keep, float *out, int dim) {
   for (int d = 0; d < dim; d += 2 * lanes) {
     Floats a = load<Floats>(out + d) * keep, b = load<Floats>(out + d + lanes) * keep;
     for (int t = 0; t < count; t++) {
       if (weights[t] == 0.0f) continue;
       Floats va, vb;
-      T::load_pair(values[t] + offset + d, va, vb);
+      Products::load_value(values[t] + offset + d, va, vb);
       a += va * weights[t];
       b += vb * weights[t];
     }
@@ -142,27 +174,14 @@ FP_INLINE float soften(float *scores, int count, bool is_masked, int32_t first, 
   return keep;
 }
 
-template <typename T>
+template <typename Products>
 inline void store_few(const AttentionItem &item, const float *out, const float *maxima, const float *sums) {
   const int dim = item.head_dim_vo;
   for (int r = 0; r < item.num_heads * item.num_rows; r++) {
     const float scale = sums[r] > 0 ? 1.0f / sums[r] : 0.0f;
     item.lse[r] = lse_of(maxima[r], sums[r]);
     for (int d = 0; d < dim; d += 2 * lanes) {
-      const Floats a = load<Floats>(out + r * dim + d) * scale, b = load<Floats>(out + r * dim + d + lanes) * scale;
-      if (item.out_dtype != FP_F32) {
-        T::store_pair(static_cast<typename T::Storage *>(item.out_rows[r]) + d, a, b);
-        continue;
-      }
-      float *target = static_cast<float *>(item.out_rows[r]) + d;
-      if constexpr (__is_same(T, Bf16)) {
-        for (int i = 0; i < lanes; i++) {
-          target[2 * i] = a[i];
-          target[2 * i + 1] = b[i];
-        }
-      } else {
-        F32::store_pair(target, a, b);
-      }
+      Products::store_out(item, item.out_rows[r], d, load<Floats>(out + r * dim + d) * scale, load<Floats>(out + r * dim + d + lanes) * scale);
     }
   }
 }
@@ -170,8 +189,8 @@ inline void store_few(const AttentionItem &item, const float *out, const float *
 // What is kept of the rows of all heads, from block to block.
 template <typename Query>
 struct FewState {
-  float *out;  // [heads][rows][dvo], in load_pair's order
-  Query *q;    // [heads][rows][dqk], as Scores wants it
+  float *out;  // [heads][rows][dvo], in the order of load_value
+  Query *q;    // [heads][rows][dqk], as score() wants it
   float *scores;  // [rows][few_block], of one head at a time
   float maxima[max_tile_rows], sums[max_tile_rows];
   int32_t first[few_rows], last[few_rows];
@@ -190,45 +209,27 @@ struct FewState {
   }
 };
 
-template <typename Scores, typename Storage, typename Query>
-FP_INLINE void score_block(const AttentionItem &item, const Query *q, const Storage *const *keys, int64_t offset, int count, float *scores, Ahead &ahead) {
-  const int dim = item.head_dim_qk, lines = dim * static_cast<int>(sizeof(Storage)) * 4 / 64;
-  for (int t = 0; t < count; t += 4) {
-    ahead.call(lines);
-    for (int r = 0; r < item.num_rows; r += rows_at_once) {
-      const Query *row = q + r * dim;
-      float *target = scores + r * few_block + t;
-      switch (item.num_rows - r) {
-        case 1: Scores::template score<1>(row, dim, keys + t, offset, target); break;
-        case 2: Scores::template score<2>(row, dim, keys + t, offset, target); break;
-        case 3: Scores::template score<3>(row, dim, keys + t, offset, target); break;
-        default: Scores::template score<4>(row, dim, keys + t, offset, target);
-      }
-    }
-  }
-}
-
-template <typename T>
-FP_INLINE void add_block(const AttentionItem &item, const typename T::Storage *const *values, int64_t offset, int count, const float *weights, const float *keep, float *out, Ahead &ahead) {
+template <typename Products, typename Storage>
+FP_INLINE void add_block(const AttentionItem &item, const Storage *const *values, int64_t offset, int count, const float *weights, const float *keep, float *out, Ahead &ahead) {
   const int dim = item.head_dim_vo;
   for (int r = 0; r < item.num_rows; r += rows_at_once) {
     const float *row = weights + r * few_block;
     float *target = out + r * dim;
     switch (item.num_rows - r) {
-      case 1: add_values_of_rows<T, 1>(values, offset, count, row, keep + r, target, dim, ahead); break;
-      case 2: add_values_of_rows<T, 2>(values, offset, count, row, keep + r, target, dim, ahead); break;
-      case 3: add_values_of_rows<T, 3>(values, offset, count, row, keep + r, target, dim, ahead); break;
-      default: add_values_of_rows<T, 4>(values, offset, count, row, keep + r, target, dim, ahead);
+      case 1: Products::template add_values<1>(values, offset, count, row, keep + r, target, dim, ahead); break;
+      case 2: Products::template add_values<2>(values, offset, count, row, keep + r, target, dim, ahead); break;
+      case 3: Products::template add_values<3>(values, offset, count, row, keep + r, target, dim, ahead); break;
+      default: Products::template add_values<4>(values, offset, count, row, keep + r, target, dim, ahead);
     }
   }
 }
 
-template <typename T, typename Scores>
+template <typename Products>
 void attend_few(const AttentionItem &item) {
-  using Storage = typename T::Storage;
+  using Storage = typename Products::Storage;
   const int rows = item.num_rows, heads = item.num_heads, dqk = item.head_dim_qk, dvo = item.head_dim_vo;
-  FewState<typename Scores::Query> s(item);
-  Scores::prepare(item, s.q);
+  FewState<typename Products::Query> s(item);
+  Products::prepare(item, s.q);
   const ScoreScale scale = score_scale(item);
   const Storage *keys[2][few_block], *values[2][few_block];  // rows of this block and of the next
   const auto count_at = [&](int begin) { return item.kv_end - begin < few_block ? item.kv_end - begin : few_block; };
@@ -245,18 +246,18 @@ void attend_few(const AttentionItem &item) {
       Ahead values_ahead = part_of(values[now ^ 1], next_count, item.v_head_stride, dvo, head, heads);
       const int64_t key_offset = item.k_head_stride * head, value_offset = item.v_head_stride * head;
       float *out = s.out + head * rows * dvo;
-      score_block<Scores>(item, s.q + head * rows * dqk, keys[now], key_offset, count, s.scores, keys_ahead);
+      Products::score(item, s.q + head * rows * dqk, keys[now], key_offset, count, s.scores, keys_ahead);
       float keep[few_rows];
       for (int r = 0; r < rows; r++) {
         const uint64_t bits = is_masked && item.mask != nullptr ? mask_bits(item, r / item.group, begin, count) : ~uint64_t{0};
         keep[r] = soften(s.scores + r * few_block, count, is_masked, s.first[r], s.last[r], bits, begin, scale, s.maxima[head * rows + r], s.sums[head * rows + r]);
       }
       if (!is_masked) {
-        add_block<T>(item, values[now], value_offset, count, s.scores, keep, out, values_ahead);
+        add_block<Products>(item, values[now], value_offset, count, s.scores, keep, out, values_ahead);
         continue;
       }
-      for (int r = 0; r < rows; r++) add_seen_values<T>(values[now], value_offset, count, s.scores + r * few_block, keep[r], out + r * dvo, dvo);
+      for (int r = 0; r < rows; r++) add_seen_values<Products>(values[now], value_offset, count, s.scores + r * few_block, keep[r], out + r * dvo, dvo);
     }
   }
-  store_few<T>(item, s.out, s.maxima, s.sums);
+  store_few<Products>(item, s.out, s.maxima, s.sums);
 }

@@ -24,7 +24,7 @@ namespace {
 void attention_item_avx512(const AttentionItem &item) {
   using namespace avx512_item;
   if (item.dtype != FP_BF16) return attend(item);
-  if (item.num_rows <= few_rows) attend_few<Bf16, PairScores>(item);
+  if (item.num_rows <= few_rows) attend_few<PairFew>(item);
   else attend_panels<PairProducts>(item);
 }
 

@@ -104,7 +104,7 @@ struct FloatProducts {
 inline void attend(const AttentionItem &item) {
   for_dtype(item.dtype, [&](auto type) {
     using T = decltype(type);
-    if (item.num_rows <= few_rows) attend_few<T, FloatScores<T>>(item);
+    if (item.num_rows <= few_rows) attend_few<FloatFew<T>>(item);
     else attend_panels<FloatProducts<T>>(item);
   });
 }

@@ -59,6 +59,8 @@ inline void multiply_rows(const LinearTask &task, const uint16_t *w, int64_t w_s
     _tile_zero(2);
     _tile_zero(3);
     for (int64_t i = 0; i < task.k; i += tile_k) {
+      // The first tokens to meet these rows of weights call for the next ones.
+      for (int r = 0; r < outputs_at_once && token == 0; r++) _mm_prefetch(reinterpret_cast<const char *>(row + (outputs_at_once + r) * w_stride), _MM_HINT_T0);
       _tile_loadd(4, row, w_bytes);
       _tile_loadd(5, row + tile_rows * w_stride, w_bytes);
       _tile_loadd(6, x, 64);

@@ -62,9 +62,21 @@ FP_INLINE Quad sums_of(Floats a, Floats b, Floats c, Floats d) {
 }
 
 FP_INLINE float largest_of(Floats v) {
-  float largest = v[0];
-  for (int i = 1; i < lanes; i++) largest = v[i] > largest ? v[i] : largest;
-  return largest;
+#if FP_LANES == 16
+  typedef float Half __attribute__((vector_size(32)));
+  const Half low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Half half = low > high ? low : high;
+#else
+  const Floats half = v;
+#endif
+#if FP_LANES == 4
+  const Quad quad = half;
+#else
+  const Quad first = __builtin_shufflevector(half, half, 0, 1, 2, 3), second = __builtin_shufflevector(half, half, 4, 5, 6, 7);
+  const Quad quad = first > second ? first : second;
+#endif
+  const float a = quad[0] > quad[1] ? quad[0] : quad[1], b = quad[2] > quad[3] ? quad[2] : quad[3];
+  return a > b ? a : b;
 }
 
 // 2^x to 2e-7, exactly 1 at 0; far below the smallest float (and for NaN) 0, far above the largest a huge number or infinity. x is split into whole and rest; the polynomial was fitted to
