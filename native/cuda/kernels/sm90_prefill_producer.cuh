@@ -1,7 +1,7 @@
 // sm90_prefill_producer.cuh: the warpgroup that fetches. With TMA, warp 0 draws units and issues K and V boxes, and the other three
 // warps copy q, whose rows may lie anywhere. Where pages are too small for boxes, all four warps copy rows of K, V and q.
 #pragma once
-#include "kernels/sm90_prefill_shared.cuh"
+#include "kernels/sm90_prefill_units.cuh"
 #include "ptx/cp_async.cuh"
 
 namespace fp {
@@ -26,70 +26,7 @@ class PrefillProducer90 {
   }
 
  private:
-  // Draws units and hands them out. By warp 0.
-  class UnitDrawer {
-   public:
-    __device__ __forceinline__ UnitDrawer(const AttentionParams &p, u32 lane) : lane_(lane) {
-      const i32 num_items = max(min(__ldg(&p.header->num_work_items), p.max_work_items), 0);
-      num_whole_ = max(min(__ldg(&p.header->num_queued_items), num_items), 0);
-      num_pieces_ = max(min(__ldg(&p.header->num_queued_pieces), num_items - num_whole_), 0);
-      first_item_ = num_items - num_whole_ - num_pieces_;
-      num_units_ = num_pieces_ + num_whole_ * p.num_kv_heads;
-      drawn_ = static_cast<i32>(blockIdx.x);
-      if (drawn_ < num_units_) fetch(p);
-    }
-
-    // Publishes the next unit, and draws the one after it meanwhile.
-    __device__ __forceinline__ PrefillUnit next(const AttentionParams &p, Shared &shared) {
-      PrefillUnit unit{-1, 0};
-      const bool more = drawn_ < num_units_;
-      if (more && drawn_ < num_pieces_) {
-        unit.item = first_item_ + drawn_;
-        unit.head = min(max(__ldg(&p.work[unit.item].kv_head_begin), 0), p.num_kv_heads - 1);
-      } else if (more) {
-        unit.head = (drawn_ - num_pieces_) / num_whole_;
-        unit.item = first_item_ + drawn_ - unit.head * num_whole_;
-      }
-      ptx::mbarrier_wait(ptx::shared_address(&shared.unit_empty[position_.slot()]), position_.phase() ^ 1);
-      if (lane_ == 0) {
-        shared.units[position_.slot()] = unit;
-        ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position_.slot()]));
-      }
-      position_.next();
-      if (more) {
-        drawn_ = __shfl_sync(0xffffffffu, fetched_, 0) + static_cast<i32>(gridDim.x);
-        if (drawn_ < num_units_) fetch(p);
-      }
-      return unit;
-    }
-
-   private:
-    // Every CTA that had a unit draws until it gets none: num_units_ draws in all, if CTAs without a first unit draw never. The last of
-    // them leaves the counter as the plan had it.
-    __device__ __forceinline__ void fetch(const AttentionParams &p) {
-      if (lane_ == 0) {
-        int *counter = const_cast<int *>(&p.header->queue_next);
-        fetched_ = atomicAdd(counter, 1);
-        if (fetched_ == num_units_ - 1) *counter = 0;
-      }
-    }
-
-    u32 lane_;
-    i32 num_pieces_;
-    i32 num_whole_;
-    i32 first_item_;  // of the pieces; the whole items follow them
-    i32 num_units_;
-    i32 drawn_;
-    i32 fetched_ = 0;
-    RingPosition<2> position_;
-  };
-
   // ---- K and V by TMA ----
-
-  struct LanePage {
-    i32 page;
-    i32 slot;
-  };
 
   static __device__ __forceinline__ i32 page_at(const AttentionParams &p, i32 page_begin, i32 token) {
     return __ldg(p.kv_indices + min(static_cast<u32>(page_begin + divide(token, p.by_page)), static_cast<u32>(p.num_kv_indices - 1)));
@@ -98,32 +35,34 @@ class PrefillProducer90 {
     return token - divide(token, p.by_page) * static_cast<i32>(p.by_page.divisor);
   }
 
-  // Lane i asks for box i of a tile. Boxes without a token of the range get a page that does not exist, so they become zeros: behind the
-  // last page the page table may say anything.
-  static __device__ __forceinline__ LanePage ask_page(const PrefillParams90 &params, i32 page_begin, const Item &item, i32 tile, u32 lane) {
+  // A box of a lane: its page, and which row group of the page it begins with.
+  struct LaneBox {
+    i32 page;  // -1: no token of the range lies in it, so it becomes zeros; behind the last page the page table may say anything
+    i32 group;
+  };
+
+  // Lane i asks for box i of a tile.
+  static __device__ __forceinline__ LaneBox ask_box(const PrefillParams90 &params, const PrefillUnit &unit, i32 tile, u32 lane) {
     const AttentionParams &p = params.attention;
-    const i32 token = tile * kTokens + static_cast<i32>(lane) * params.box_tokens;
-    LanePage result{p.num_pages, 0};
-    if (static_cast<i32>(lane) * params.box_tokens < kTokens && token < item.kv_end && token + params.box_tokens > item.kv_begin) {
-      result.page = page_at(p, page_begin, token);
-      result.slot = slot_at(p, token);
+    const i32 in_tile = static_cast<i32>(lane) * params.box_tokens;
+    const i32 token = tile * kTokens + in_tile;
+    LaneBox box{-1, 0};
+    if (in_tile < kTokens && token < unit.kv_end && token + params.box_tokens > unit.kv_begin) {
+      box.page = page_at(p, unit.page_begin, token);
+      box.group = slot_at(p, token) / 8;
     }
-    return result;
+    return box;
   }
 
-  template <int kColumns>
-  static __device__ __forceinline__ void issue_boxes(const PrefillParams90 &params, const ptx::TensorMap &map, const LanePage &page, i32 head, u32 target, u32 full,
-                                                     u32 lane) {
-    constexpr u32 kBlockBytes = SwizzledTile<kTokens>::kBlockBytes;
-    if (lane == 0) ptx::mbarrier_arrive_expect(full, kTokens * kColumns * 2);
+  template <typename Tile>
+  static __device__ __forceinline__ void issue_boxes(const PrefillParams90 &params, const ptx::TensorMap &map, i32 places_of_page, const LaneBox &box, i32 head, u32 target,
+                                                     u32 full, u32 lane) {
+    if (lane == 0) ptx::mbarrier_arrive_expect(full, Tile::kBytes);
     __syncwarp();
-    if (static_cast<i32>(lane) * params.box_tokens < kTokens) {
-      const u32 to = target + lane * params.box_tokens * 128;
-#pragma unroll
-      for (int block = 0; block < kColumns / 64; ++block) {
-        ptx::tma_load_4d(to + block * kBlockBytes, map, block * 64, page.slot, head, page.page, full);
-      }
-    }
+    const i32 in_tile = static_cast<i32>(lane) * params.box_tokens;
+    if (in_tile >= kTokens) return;
+    const bool exists = static_cast<u32>(box.page) < static_cast<u32>(params.attention.num_pages);
+    ptx::tma_load_5d(target + in_tile / 8 * Tile::kGroupBytes, map, 0, 0, 0, box.group, exists ? box.page * places_of_page + head : params.num_places, full);
   }
 
   static __device__ __forceinline__ void load_boxes(const PrefillParams90 &params, Shared &shared) {
@@ -133,55 +72,52 @@ class PrefillProducer90 {
       ptx::tma_prefetch(params.k_map);
       ptx::tma_prefetch(params.v_map);
     }
-    UnitDrawer drawer(p, lane);
-    KvPosition k, v;
+    UnitDrawer<Traits> drawer(lane);
+    KvPosition k;
     for (;;) {
-      const PrefillUnit unit = drawer.next(p, shared);
+      const PrefillUnit &unit = drawer.next(p, shared);
       if (unit.item < 0) break;
-      const Item item(p, unit.item);
-      const TileRange<Traits> tiles(item);
-      const i32 page_begin = __ldg(&p.tiles[item.tile].page_begin);
-      LanePage next = ask_page(params, page_begin, item, tiles.end - 1, lane);
-      LanePage last = next;
+      const TileRange<Traits> tiles(unit);
+      LaneBox box = ask_box(params, unit, tiles.end - 1, lane);
+      // V follows K a tile behind, in the order in which they are used: one turn more than there are tiles.
       for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
-        const LanePage page = next;
-        if (tile > tiles.begin) next = ask_page(params, page_begin, item, tile - 1, lane);
         if (tile >= tiles.begin) {
           ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
-          issue_boxes<Traits::kColumnsQk>(params, params.k_map, page, unit.head, ptx::shared_address(&shared.k[k.slot()]), ptx::shared_address(&shared.k_full[k.slot()]), lane);
-          k.next();
+          issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[k.slot()]),
+                                                ptx::shared_address(&shared.k_full[k.slot()]), lane);
         }
-        // V follows a tile behind: in the order in which they are used.
         if (tile < tiles.end - 1) {
+          const KvPosition v{k.count - 1};
+          // Its page ids were read a tile ago, so they are in L1.
+          box = ask_box(params, unit, tile + 1, lane);
           ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          issue_boxes<Traits::kColumnsVo>(params, params.v_map, last, unit.head, ptx::shared_address(&shared.v[v.slot()]), ptx::shared_address(&shared.v_full[v.slot()]), lane);
-          v.next();
+          issue_boxes<typename Traits::ValueTile>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[v.slot()]),
+                                                  ptx::shared_address(&shared.v_full[v.slot()]), lane);
         }
-        last = page;
+        if (tile > tiles.begin) box = ask_box(params, unit, tile - 1, lane);
+        k.next();
       }
+      --k.count;
     }
     // The CTA must not end while copies are under way; the consumers have waited for them all.
   }
 
   // ---- rows by cp.async ----
 
-  // Rows of q for a unit, by the threads first .. first + kThreads of the producer. Rows past the tile become zeros.
+  // Rows of q for a unit, by kThreads threads of the producer. Rows past the tile become zeros.
   template <int kThreads>
-  static __device__ __forceinline__ void copy_query_rows(const AttentionParams &p, const Item &item, i32 head, u32 target, u32 thread) {
-    using Tile = SwizzledTile<Traits::kRows>;
-    constexpr u32 kChunks = Traits::kColumnsQk / 8;
-    constexpr u32 kRealChunks = Traits::kDimQk / 8;
-    const TileRows rows(p, item.tile, Traits::kRows);
+  static __device__ __forceinline__ void copy_query_rows(const AttentionParams &p, const PrefillUnit &unit, u32 target, u32 thread) {
+    using Tile = typename Traits::QueryTile;
+    const TileRows rows = unit.rows();
     const i32 num_rows = rows.num_rows(p);
-    for (u32 i = thread; i < Traits::kRows * kChunks; i += kThreads) {
-      const u32 row = i / kChunks;
-      const u32 chunk = i % kChunks;
+    for (u32 i = thread; i < Traits::kRows * Tile::kChunks; i += kThreads) {
+      const u32 row = i / Tile::kChunks;
+      const u32 chunk = i % Tile::kChunks;
       const i32 token_of_tile = divide(row, p.by_group);
       const i32 token = static_cast<i32>(row) < num_rows ? rows.token(p, token_of_tile) : -1;
-      const bool valid = token >= 0 && chunk < kRealChunks;
-      const i32 qo_head = head * p.group + static_cast<i32>(row) - token_of_tile * p.group;
-      const char *source = p.q + (valid ? token * p.q_token_bytes + qo_head * p.q_head_bytes + chunk * 16 : 0);
-      ptx::cp_async_16_or_zero(target + Tile::offset(row, chunk), source, valid);
+      const i32 qo_head = unit.head * p.group + static_cast<i32>(row) - token_of_tile * p.group;
+      const char *source = p.q + (token >= 0 ? token * p.q_token_bytes + qo_head * p.q_head_bytes + chunk * 16 : 0);
+      ptx::cp_async_16_or_zero(target + Tile::offset(row, chunk), source, token >= 0);
     }
   }
 
@@ -191,11 +127,11 @@ class PrefillProducer90 {
     UnitReader<Traits> reader;
     QueryPosition q;
     for (;;) {
-      const PrefillUnit unit = reader.next(shared, thread % 32);
+      const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
-      const Item item(p, unit.item);
       ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
-      copy_query_rows<96>(p, item, unit.head, ptx::shared_address(&shared.q[q.slot()]), thread);
+      copy_query_rows<96>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
+      reader.release(shared, reader.index(), thread % 32);
       ptx::cp_async_commit();
       ptx::cp_async_wait<0>();
       ptx::fence_async_shared();
@@ -204,94 +140,145 @@ class PrefillProducer90 {
     }
   }
 
-  // The rows of a tile that a thread copies a chunk of each 128 bytes of: eight threads a row.
-  static constexpr int kRowStep = 16;
-  static constexpr int kRowsOfThread = kTokens / kRowStep;
+  // The rows of a tile that a thread copies chunks of: kLanes threads a row.
+  static constexpr int kLanes = Traits::KeyTile::kBlockChunks;
+  static constexpr int kRowStep = 128 / kLanes;
+  static constexpr int kRowsOfThread = (kTokens + kRowStep - 1) / kRowStep;
+  static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks);
   struct RowPages {
     u32 page[kRowsOfThread];
   };
 
-  static __device__ __forceinline__ bool exists(const Item &item, i32 token) { return token < item.kv_end && token >= item.kv_begin; }
+  static __device__ __forceinline__ bool exists(const PrefillUnit &unit, i32 token) { return token < unit.kv_end && token >= unit.kv_begin; }
 
-  static __device__ __forceinline__ void ask_pages(RowPages &pages, const AttentionParams &p, i32 page_begin, const Item &item, i32 tile, u32 thread) {
-    const i32 first = tile * kTokens + static_cast<i32>(thread / 8);
+  static __device__ __forceinline__ void ask_pages(RowPages &pages, const AttentionParams &p, const PrefillUnit &unit, i32 tile, u32 thread) {
+    const i32 first = tile * kTokens + static_cast<i32>(thread / kLanes);
 #pragma unroll
     for (int i = 0; i < kRowsOfThread; ++i) {
       const i32 token = first + i * kRowStep;
-      pages.page[i] = exists(item, token) ? page_at(p, page_begin, token) : 0;
+      pages.page[i] = exists(unit, token) ? page_at(p, unit.page_begin, token) : 0;
     }
   }
 
-  // One tile of K or V. The consumers fence before they use it. Tokens outside of the range become zeros.
-  template <int kColumns, int kDim>
-  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, const RowPages &pages, const Item &item,
-                                                     i32 tile, u32 target, u32 full, u32 thread) {
-    using Tile = SwizzledTile<kTokens>;
-    const u32 row = thread / 8;
-    const u32 column = thread % 8;
+  // Starts the copy of one tile of K or V. Tokens outside of the range become zeros.
+  template <typename Tile>
+  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, const RowPages &pages, const PrefillUnit &unit,
+                                                     i32 tile, u32 target, u32 thread) {
+    const u32 row = thread / kLanes;
+    const u32 column = thread % kLanes;
     const i32 first = tile * kTokens + static_cast<i32>(row);
-    // Rows 16 apart have the same swizzle.
+    // Rows a multiple of 8 apart have the same swizzle.
+    static_assert(kRowStep % 8 == 0);
     target += Tile::offset(row, column);
     base += column * 16;
 #pragma unroll
     for (int i = 0; i < kRowsOfThread; ++i) {
       const i32 token = first + i * kRowStep;
-      const bool valid = exists(item, token);
+      if (kTokens % kRowStep != 0 && row + i * kRowStep >= kTokens) break;
+      const bool valid = exists(unit, token);
       const u32 page = min(pages.page[i], static_cast<u32>(p.num_pages - 1));
       const char *source = base + static_cast<u64>(page) * page_bytes + static_cast<u64>(slot_at(p, token)) * token_bytes;
 #pragma unroll
-      for (int block = 0; block < kColumns / 64; ++block) {
-        const bool real = kDim % 64 == 0 || block * 64 + static_cast<i32>(column) * 8 < kDim;
-        ptx::cp_async_16_or_zero(target + block * Tile::kBlockBytes + i * kRowStep * 128, valid && real ? source + block * 128 : p.k, valid && real);
+      for (int block = 0; block < Tile::kBlocks; ++block) {
+        ptx::cp_async_16_or_zero(target + i * (kRowStep / 8) * Tile::kGroupBytes + block * Tile::kBlockBytes, valid ? source + block * Tile::kRowBytes : p.k, valid);
       }
     }
-    ptx::cp_async_arrive(full);
   }
+
+  // Tells the consumers of copies, in the order they were started. What ordinary copies wrote must be fenced, by who wrote it, before the
+  // matrix units read it; so each thread waits for its own copies, kGroups behind, and then arrives.
+  struct Signals {
+    static constexpr int kGroups = 2 * kStages - 2;  // K and V that can be under way while the consumers hold one of each
+    u32 pending[kGroups] = {};                       // their barriers, the latest first; 0: none
+
+    // The copies since the last call are for that barrier.
+    __device__ __forceinline__ void started(u32 full) {
+      if (pending[kGroups - 1] != 0) finish_oldest();
+      ptx::cp_async_commit();
+#pragma unroll
+      for (int i = kGroups - 1; i > 0; --i) pending[i] = pending[i - 1];
+      pending[0] = full;
+    }
+    // Waits for the barrier's phase, and meanwhile finishes what is under way: the consumers may be waiting for it.
+    __device__ __forceinline__ void wait(u64 &barrier, u32 parity) {
+      const u32 address = ptx::shared_address(&barrier);
+      while (!ptx::mbarrier_test(address, parity)) {
+        if (!finish_oldest()) {
+          ptx::mbarrier_wait(address, parity);
+          return;
+        }
+      }
+    }
+    __device__ __forceinline__ void finish() {
+      while (finish_oldest()) {
+      }
+    }
+
+   private:
+    // False if there is none. Between started()s at most kAt groups were closed after the one at kAt.
+    template <int kAt = kGroups - 1>
+    __device__ __forceinline__ bool finish_oldest() {
+      if (pending[kAt] != 0) {
+        ptx::cp_async_wait<kAt>();
+        ptx::fence_async_shared();
+        ptx::mbarrier_arrive(pending[kAt]);
+        pending[kAt] = 0;
+        return true;
+      }
+      if constexpr (kAt > 0) return finish_oldest<kAt - 1>();
+      return false;
+    }
+  };
 
   static __device__ __forceinline__ void gather(const PrefillParams90 &params, Shared &shared) {
     const AttentionParams &p = params.attention;
     const u32 thread = threadIdx.x;
     const u32 lane = thread % 32;
-    UnitDrawer drawer(p, lane);
+    UnitDrawer<Traits> drawer(lane);
     UnitReader<Traits> reader;
     KvPosition k, v;
     QueryPosition q;
+    Signals signals;
     for (;;) {
-      const PrefillUnit unit = thread < 32 ? drawer.next(p, shared) : reader.next(shared, lane);
+      if (thread < 32) {
+        signals.wait(drawer.barrier(shared), drawer.parity());
+      } else {
+        signals.wait(reader.barrier(shared), reader.parity());
+      }
+      const PrefillUnit &unit = thread < 32 ? drawer.next(p, shared) : reader.next(shared);
       if (unit.item < 0) break;
-      const Item item(p, unit.item);
-      const TileRange<Traits> tiles(item);
-      const i32 page_begin = __ldg(&p.tiles[item.tile].page_begin);
+      const TileRange<Traits> tiles(unit);
       const char *k_base = p.k + unit.head * p.k_head_bytes;
       const char *v_base = p.v + unit.head * p.v_head_bytes;
       RowPages pages;
-      ask_pages(pages, p, page_begin, item, tiles.end - 1, thread);
+      ask_pages(pages, p, unit, tiles.end - 1, thread);
       for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
         if (tile >= tiles.begin) {
-          ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
-          gather_rows<Traits::kColumnsQk, Traits::kDimQk>(p, k_base, p.k_page_bytes, p.k_token_bytes, pages, item, tile, ptx::shared_address(&shared.k[k.slot()]),
-                                                          ptx::shared_address(&shared.k_full[k.slot()]), thread);
+          signals.wait(shared.k_empty[k.slot()], k.phase() ^ 1);
+          gather_rows<typename Traits::KeyTile>(p, k_base, p.k_page_bytes, p.k_token_bytes, pages, unit, tile, ptx::shared_address(&shared.k[k.slot()]), thread);
+          signals.started(ptx::shared_address(&shared.k_full[k.slot()]));
           k.next();
         }
         // An empty unit has q too: the consumers count on it.
         if (tile == tiles.end - 1) {
-          ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
-          copy_query_rows<128>(p, item, unit.head, ptx::shared_address(&shared.q[q.slot()]), thread);
-          ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
+          signals.wait(shared.q_empty[q.slot()], q.phase() ^ 1);
+          copy_query_rows<128>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
+          signals.started(ptx::shared_address(&shared.q_full[q.slot()]));
           q.next();
         }
         if (tile < tiles.end - 1) {
           // Their pages were asked for a tile ago, so they are in L1.
-          ask_pages(pages, p, page_begin, item, tile + 1, thread);
-          ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          gather_rows<Traits::kColumnsVo, Traits::kDimVo>(p, v_base, p.v_page_bytes, p.v_token_bytes, pages, item, tile + 1, ptx::shared_address(&shared.v[v.slot()]),
-                                                          ptx::shared_address(&shared.v_full[v.slot()]), thread);
+          ask_pages(pages, p, unit, tile + 1, thread);
+          signals.wait(shared.v_empty[v.slot()], v.phase() ^ 1);
+          gather_rows<typename Traits::ValueTile>(p, v_base, p.v_page_bytes, p.v_token_bytes, pages, unit, tile + 1, ptx::shared_address(&shared.v[v.slot()]), thread);
+          signals.started(ptx::shared_address(&shared.v_full[v.slot()]));
           v.next();
         }
-        if (tile > tiles.begin) ask_pages(pages, p, page_begin, item, tile - 1, thread);
+        if (tile > tiles.begin) ask_pages(pages, p, unit, tile - 1, thread);
       }
+      if (thread >= 32) reader.release(shared, reader.index(), lane);
     }
-    ptx::cp_async_wait<0>();
+    signals.finish();
   }
 };
 

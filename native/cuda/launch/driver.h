@@ -59,6 +59,7 @@ enum { CU_STREAM_CAPTURE_MODE_RELAXED = 2 };
 
 enum {  // CUtensorMapDataType, ...Swizzle, ...L2promotion; 0 is no interleaving, and zeros outside of the tensor
   CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1,
+  CU_TENSOR_MAP_SWIZZLE_64B = 2,
   CU_TENSOR_MAP_SWIZZLE_128B = 3,
   CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3,
 };

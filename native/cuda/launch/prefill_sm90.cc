@@ -5,29 +5,9 @@
 
 #include "../parts/prefill_params_sm90.h"
 #include "../parts/prefill_tiles_sm90.h"
+#include "kv_map.h"
 
 namespace fp::cuda {
-namespace {
-
-struct KvStrides {
-  double page, token, head;
-};
-
-// K or V as a tensor [page, head, token of the page, dim] for the copy engine. False: the engine can't, for the strides are odd.
-bool describe(PrefillTensorMap &map, fp_address address, const KvStrides &strides, const fp_attention_args &args, int head_dim, int box_tokens) {
-  // A dimension of size 1 has no stride of its own, but the engine wants a valid one.
-  const auto bytes = [](double stride, int size) { return size > 1 ? static_cast<uint64_t>(stride) * 2 : uint64_t{16}; };
-  const uint64_t dims[] = {static_cast<uint64_t>(head_dim), static_cast<uint64_t>(args.page_size), static_cast<uint64_t>(args.num_kv_heads),
-                           static_cast<uint64_t>(std::max(args.num_pages, 1))};
-  const uint64_t steps[] = {bytes(strides.token, args.page_size), bytes(strides.head, args.num_kv_heads), bytes(strides.page, args.num_pages)};
-  const unsigned box[] = {64, static_cast<unsigned>(box_tokens), 1, 1};
-  const unsigned element_steps[] = {1, 1, 1, 1};
-  return driver().cuTensorMapEncodeTiled(&map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 4, at(address), dims, steps, box, element_steps, 0, CU_TENSOR_MAP_SWIZZLE_128B,
-                                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0) == CUDA_SUCCESS;
-}
-
-}  // namespace
-
 bool has_prefill_sm90(CudaDevice &device) { return compute_capability(device) == 90 && image_arch(device) == 90; }
 
 void prefill_limits_sm90(CudaDevice &device, int head_dim_qk, int head_dim_vo, fp_attention_limits &limits) {
@@ -45,8 +25,16 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
   params.box_tokens = kv_box_tokens(args.page_size, tile.kv_tile);
   bool gathers = params.box_tokens < smallest_kv_box;
   if (!gathers && args.num_pages > 0) {
-    gathers = !describe(params.k_map, args.k, {args.k_page_stride, args.k_token_stride, args.k_head_stride}, args, args.head_dim_qk, params.box_tokens) ||
-              !describe(params.v_map, args.v, {args.v_page_stride, args.v_token_stride, args.v_head_stride}, args, args.head_dim_vo, params.box_tokens);
+    KvMap k, v;
+    gathers = !describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk},
+                           params.box_tokens, k) ||
+              !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo},
+                           params.box_tokens, v);
+    params.k_map = k.map;
+    params.v_map = v.map;
+    params.k_places_of_page = k.places_of_page;
+    params.v_places_of_page = v.places_of_page;
+    params.num_places = std::max(k.num_places, v.num_places);
   }
   if (gathers) tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, true);
 

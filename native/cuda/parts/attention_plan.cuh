@@ -56,6 +56,8 @@ struct TileRows {
   i32 gathered;
   i32 qo_pos_begin;
 
+  __device__ __forceinline__ TileRows(i32 first_token, i32 count, i32 is_gathered, i32 first_position)
+      : token_begin(first_token), num_tokens(count), gathered(is_gathered), qo_pos_begin(first_position) {}
   __device__ __forceinline__ TileRows(const AttentionParams &p, i32 tile, i32 max_rows) {
     const RowTile *t = p.tiles + tile;
     token_begin = max(__ldg(&t->token_begin), 0);
@@ -84,6 +86,7 @@ struct RowTarget {
   i32 partial_row;  // -1: out and lse; else the workspace row of packed row 0
   i32 head;         // query head of packed row 0
 
+  __device__ __forceinline__ RowTarget(i32 first_row, i32 first_head) : partial_row(first_row), head(first_head) {}
   // `head` counts from the item's first. ok: false if the rows do not fit the workspace.
   __device__ __forceinline__ RowTarget(const AttentionParams &p, const WorkItem *w, i32 kv_head, i32 head_of_item, i32 num_rows, bool &ok) {
     head = kv_head * p.group;

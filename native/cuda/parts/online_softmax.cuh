@@ -111,12 +111,6 @@ struct RowSoftmax {
   float shift[2] = {-kInfinity, -kInfinity};  // -inf before the first visible token
   float sum[2] = {0.f, 0.f};                  // this lane's share
 
-  __device__ __forceinline__ void first(float (&scores)[kScores], float scale) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) shift[half] = row_max(scores, half) * scale;
-    weigh(scores, scale);
-  }
-
   // True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
   __device__ __forceinline__ bool update(float (&scores)[kScores], float scale, float (&carry)[2]) {
     float top[2];

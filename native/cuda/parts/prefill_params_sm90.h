@@ -16,11 +16,15 @@ struct alignas(64) PrefillTensorMap {
 #endif
 
 struct PrefillParams90 {
-  // K and V as [page, head, token of the page, dim]; unused where rows are gathered.
+  // K and V as the copy engine sees them, so that one box is what parts/swizzled_tile.cuh wants of whole groups of rows: [place, row
+  // group of the page, block of columns, row of the group, column of the block]. place = page * places_of_page + head.
   PrefillTensorMap k_map;
   PrefillTensorMap v_map;
   AttentionParams attention;
-  int box_tokens;  // KV tokens of a TMA box; divides the page and the KV tile
+  int k_places_of_page;
+  int v_places_of_page;
+  int num_places;  // no page lies here or behind
+  int box_tokens;  // KV tokens of a box; divides the page and the KV tile
 };
 
 }  // namespace fp

@@ -22,33 +22,31 @@ struct PrefillTile90 {
   int kv_tile;
   int stages;
   int query_buffers;
+  bool query_in_registers;  // read from shared memory once a unit, not once a KV tile
 };
 
 // `heavy`: gathered rows, soft cap or custom masks, whose code takes registers from the tile.
 constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool heavy) {
-  if (head_dim_qk == 64) return {2, 128, 2, 2};
-  if (head_dim_qk == 96) return {2, 128, 2, 2};
-  if (head_dim_qk == 128) return {2, 128, 2, 2};
-  if (head_dim_qk == 192 && head_dim_vo == 128) return {2, 128, 2, 1};
-  if (head_dim_qk == 192) return {2, heavy ? 96 : 112, 2, 1};
-  return {2, heavy ? 64 : 80, 2, 1};
+  if (head_dim_qk == 64) return {2, 128, 2, 1, !heavy};
+  if (head_dim_qk == 96) return {2, heavy ? 112 : 128, 2, 1, !heavy};
+  if (head_dim_qk == 128) return {2, 128, 3, 1, !heavy};
+  if (head_dim_qk == 192 && head_dim_vo == 128) return {2, heavy ? 96 : 128, 2, 1, false};
+  if (head_dim_qk == 192) return {2, heavy ? 64 : 96, 2, 1, false};
+  return {2, heavy ? 64 : 80, 2, 1, false};
 }
 
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }
 constexpr int prefill_threads_sm90(const PrefillTile90 &tile) { return (tile.consumers + 1) * 128; }
 
-// Columns in shared memory: blocks of 64 (128 bytes), the last padded with zeros.
-constexpr int padded_columns(int head_dim) { return (head_dim + 63) / 64 * 64; }
-
-constexpr int prefill_control_bytes_sm90 = 256;  // barriers and units
+constexpr int prefill_control_bytes_sm90 = 512;  // units and barriers
 
 constexpr int prefill_shared_bytes_sm90(const PrefillTile90 &tile, int head_dim_qk, int head_dim_vo) {
-  return tile.query_buffers * prefill_rows_sm90(tile) * padded_columns(head_dim_qk) * 2 +
-         tile.stages * tile.kv_tile * (padded_columns(head_dim_qk) + padded_columns(head_dim_vo)) * 2 + prefill_control_bytes_sm90;
+  return tile.query_buffers * prefill_rows_sm90(tile) * head_dim_qk * 2 + tile.stages * tile.kv_tile * (head_dim_qk + head_dim_vo) * 2 +
+         prefill_control_bytes_sm90;
 }
 
-// Tokens of a TMA box: the largest power of two that divides both the page and the KV tile; below 8 the box would not be whole swizzle
-// atoms, and KV is gathered row by row instead.
+// Tokens of a TMA box: the largest power of two that divides both the page and the KV tile. Below 8 the box would not be whole groups of
+// rows, and KV is gathered row by row instead.
 constexpr int kv_box_tokens(int page_size, int kv_tile) {
   int box = 1;
   while (page_size % (2 * box) == 0 && kv_tile % (2 * box) == 0) box *= 2;

@@ -19,19 +19,30 @@ __device__ __forceinline__ void transpose_quad(u32 (&v)[4], u32 lane) {
   v[3] = high ? w3 : y;
 }
 
-// values[4 n + 2 half + e]: column 8 n + 2 (lane % 4) + e. `exists`: the row is one of the tile's. By all lanes.
+// The LSE of a tile's row, if it has one.
+__device__ __forceinline__ void store_lse(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, float lse) {
+  if (row >= rows.num_rows(p)) return;
+  if (target.partial_row >= 0) {
+    p.partial_lse[target.partial_row + row] = lse;
+  } else if (p.lse != nullptr) {
+    const i32 token_of_tile = divide(row, p.by_group);
+    const i32 token = rows.token(p, token_of_tile);
+    if (token >= 0) p.lse[static_cast<i64>(token) * p.num_qo_heads + target.head + row - token_of_tile * p.group] = lse;
+  }
+}
+
+// The output of a tile's row, if it has one. values[4 n + 2 half + e]: column 8 n + 2 (lane % 4) + e. By all lanes.
 template <int kDimVo, typename Dtype>
-__device__ __forceinline__ void store_row(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, bool exists, const float (&values)[kDimVo / 2],
-                                          int half, float scale, float lse, u32 lane) {
+__device__ __forceinline__ void store_row(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, const float (&values)[kDimVo / 2], int half,
+                                          float scale, u32 lane) {
+  const bool exists = row < rows.num_rows(p);
   if (target.partial_row >= 0) {
     if (!exists) return;
-    const i64 partial = target.partial_row + row;
-    float *to = p.partial_out + partial * kDimVo + lane % 4 * 2;
+    float *to = p.partial_out + (static_cast<i64>(target.partial_row) + row) * kDimVo + lane % 4 * 2;
 #pragma unroll
     for (int n = 0; n < kDimVo / 8; ++n) {
       *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(values[4 * n + 2 * half] * scale, values[4 * n + 2 * half + 1] * scale);
     }
-    if (lane % 4 == 0) p.partial_lse[partial] = lse;
     return;
   }
   const i32 token_of_tile = divide(row, p.by_group);
@@ -46,7 +57,6 @@ __device__ __forceinline__ void store_row(const AttentionParams &p, const TileRo
     transpose_quad(packed, lane);
     if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
   }
-  if (token >= 0 && lane % 4 == 0 && p.lse != nullptr) p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
 }
 
 }  // namespace fp

@@ -12,12 +12,12 @@ struct alignas(64) TensorMap {
 // Loads the map into the engine's cache ahead of its first use.
 __device__ __forceinline__ void tma_prefetch(const TensorMap &map) { asm volatile("prefetch.tensormap [%0];\n" ::"l"(&map) : "memory"); }
 
-// Copies a box of a four-dimensional tensor to shared memory; what lies outside of the tensor becomes zero. The bytes of the
+// Copies a box of a five-dimensional tensor to shared memory; what lies outside of the tensor becomes zero. The bytes of the
 // whole box count at the barrier.
-__device__ __forceinline__ void tma_load_4d(u32 target, const TensorMap &map, i32 c0, i32 c1, i32 c2, i32 c3, u32 barrier) {
+__device__ __forceinline__ void tma_load_5d(u32 target, const TensorMap &map, i32 c0, i32 c1, i32 c2, i32 c3, i32 c4, u32 barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];\n" ::"r"(target), "l"(&map),
-      "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(barrier)
+      "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5, %6}], [%7];\n" ::"r"(target), "l"(&map),
+      "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "r"(barrier)
       : "memory");
 }
 

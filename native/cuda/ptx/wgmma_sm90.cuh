@@ -25,15 +25,18 @@ __device__ __forceinline__ void wgmma_pin(float (&d)[kCount]) {
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// Where an operand lies in shared memory. Rows of 128 bytes, swizzled by 128 bytes (chunk c of row r at chunk c ^ (r & 7)); eight rows
-// are 1024 bytes. PTX ISA, "Matrix Descriptor Format".
-//   k_major: a row is 64 consecutive k of one m or n; the next k16 step is 32 bytes on.
-//   mn_major: a row is 64 consecutive n of one k; `column_bytes` from 64 n to the next 64; the next k16 step is 2048 bytes on.
-__device__ __forceinline__ u64 matrix_descriptor_k_major(u32 address) {
-  return (u64{1} << 62) | (u64{1024 >> 4} << 32) | (u64{1} << 16) | (address >> 4 & 0x3fff);
+// Makes everything that leads to the sum x >= 0 come before what follows. ptxas sees no reason not to move arithmetic behind a wait for
+// products, where it is no longer hidden by them; across a branch that depends on it, it cannot.
+__device__ __forceinline__ void finish_first(float x) {
+  if (__any_sync(0xffffffffu, x < 0.f)) asm volatile("nanosleep.u32 20;\n" ::: "memory");
 }
-__device__ __forceinline__ u64 matrix_descriptor_mn_major(u32 address, u32 column_bytes) {
-  return (u64{1} << 62) | (u64{1024 >> 4} << 32) | (static_cast<u64>(column_bytes >> 4) << 16) | (address >> 4 & 0x3fff);
+
+// Where an operand lies in shared memory: atoms of eight rows of 128 bytes swizzled by 128 bytes (`wide`), or of 64 swizzled by 64. PTX
+// ISA, "Matrix Descriptor Format" and "Strides". `rows_apart`: bytes from eight rows to the next eight. `columns_apart`: if rows are k
+// and columns n, bytes from an atom to the one at its right.
+__device__ __forceinline__ u64 matrix_descriptor(u32 address, u32 columns_apart, u32 rows_apart, bool wide) {
+  const u64 swizzle = wide ? 1 : 2;
+  return swizzle << 62 | static_cast<u64>(rows_apart >> 4) << 32 | static_cast<u64>(columns_apart >> 4) << 16 | (address >> 4 & 0x3fff);
 }
 
 #define FP_D0 "%0, %1, %2, %3, %4, %5, %6, %7"
@@ -55,7 +58,7 @@ __device__ __forceinline__ u64 matrix_descriptor_mn_major(u32 address, u32 colum
 
 #define FP_OUT8(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
 
-// `accumulate` 0: D is overwritten. B's transposition: 0 for k_major, 1 for mn_major.
+// `accumulate` 0: D is overwritten. B's transposition: 0 if its rows are n and its columns k, 1 if rows are k.
 template <int kN, typename Dtype, int kTransposeB>
 struct Wgmma;
 

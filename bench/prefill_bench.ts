@@ -1,0 +1,244 @@
+/**
+ * Prefill on a GPU: TFLOP/s, the share of the device's own matrix-product rate, and cuDNN (through PyTorch, if it is there) taking turns.
+ *
+ *   deno run -A bench/prefill_bench.ts [--cases main|pages|shapes|uneven|all] [--json FILE] [--rounds 4] [--calls 6]
+ *   deno bench -A bench/prefill_bench.ts
+ */
+import { BatchAttention, type Device, openDevice, type PageTable, pageTableFromLists, type Tensor } from "../mod.ts";
+import { formatCase, option } from "./support/cases.ts";
+import { randomTensor } from "./support/random_tensor.ts";
+import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
+import { median, sleep, timeCalls } from "./support/timer.ts";
+import { TorchPeer } from "./support/torch_peer.ts";
+
+interface PrefillCase {
+  /** Query and KV tokens of each request. */
+  readonly qoLens: readonly number[];
+  readonly kvLens: readonly number[];
+  readonly numQoHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly causal: boolean;
+  readonly windowLeft?: number;
+  /** 0: dense, as pages of 1024 in order. */
+  readonly pageSize: number;
+  /** Words that name the lengths. */
+  readonly lengths: Readonly<Record<string, number | string>>;
+}
+
+/** The 16 requests of the uneven cases; the same lists serve every engine that is compared. */
+const UNIFORM = [948, 838, 774, 650, 669, 533, 550, 520, 601, 929, 845, 980, 770, 823, 1009, 886];
+const ZIPF = [275, 39, 1139, 1925, 510, 2082, 78, 39, 235, 392, 39, 157, 9004, 196, 235, 39];
+
+function dense(b: number, l: number, change: Partial<PrefillCase> = {}): PrefillCase {
+  const lens = Array<number>(b).fill(l);
+  return {
+    qoLens: lens,
+    kvLens: lens,
+    numQoHeads: 32,
+    numKvHeads: 8,
+    headDim: 128,
+    causal: true,
+    pageSize: 0,
+    lengths: { b, l },
+    ...change,
+  };
+}
+
+function uneven(name: string, lens: readonly number[], numKvHeads: number): PrefillCase {
+  return {
+    ...dense(16, 0, { pageSize: 16, numKvHeads }),
+    qoLens: lens,
+    kvLens: lens,
+    lengths: { b: lens.length, lens: name },
+  };
+}
+
+function append(b: number, qoLen: number, kvLen: number): PrefillCase {
+  return {
+    ...dense(b, 0, { pageSize: 16 }),
+    qoLens: Array(b).fill(qoLen),
+    kvLens: Array(b).fill(kvLen),
+    lengths: { b, l: qoLen, kv: kvLen },
+  };
+}
+
+const SETS: Readonly<Record<string, readonly PrefillCase[]>> = {
+  quick: [dense(16, 1024), dense(1, 16384), dense(1, 16384, { pageSize: 16 }), dense(1, 16384, { pageSize: 1 })],
+  one: [dense(1, 16384)],
+  main: [dense(16, 1024), dense(8, 2048), dense(4, 4096), dense(2, 8192), dense(1, 16384), dense(1, 32768)],
+  pages: [[16, 1024], [4, 4096], [1, 16384]].flatMap(([b, l]) =>
+    [0, 64, 16, 1].map((pageSize) => dense(b, l, { pageSize }))
+  ),
+  shapes: [
+    dense(1, 16384, { causal: false }),
+    dense(1, 16384, { numKvHeads: 32, headDim: 64 }),
+    dense(1, 16384, { numKvHeads: 32, headDim: 64, causal: false }),
+    dense(1, 16384, { numQoHeads: 16, numKvHeads: 4, headDim: 256 }),
+    dense(1, 16384, { numQoHeads: 16, numKvHeads: 4, headDim: 256, causal: false }),
+    dense(1, 16384, { windowLeft: 1023 }),
+  ],
+  uneven: [uneven("uniform", UNIFORM, 8), uneven("zipf", ZIPF, 8), append(1, 1024, 32768), append(64, 16, 8192)],
+};
+
+/** Multiply-adds times two of the visible (query, key) pairs. */
+function flopsOf({ qoLens, kvLens, numQoHeads, headDim, causal, windowLeft }: PrefillCase): number {
+  let pairs = 0;
+  qoLens.forEach((qoLen, r) => {
+    const kvLen = kvLens[r];
+    if (!causal) pairs += qoLen * kvLen;
+    else if (windowLeft === undefined) pairs += qoLen * kvLen - qoLen * qoLen / 2;
+    else for (let i = 0; i < qoLen; i++) pairs += Math.min(kvLen - qoLen + i + 1, windowLeft + 1);
+  });
+  return 4 * pairs * numQoHeads * headDim;
+}
+
+function nameOf({ causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, windowLeft }: PrefillCase): string {
+  const window: Record<string, number> = windowLeft === undefined ? {} : { window: windowLeft + 1 };
+  return formatCase({
+    kind: "prefill",
+    params: {
+      causal: causal ? 1 : 0,
+      d: headDim,
+      hq: numQoHeads,
+      hkv: numKvHeads,
+      ...lengths,
+      ...window,
+      page: pageSize,
+      dtype: "bf16",
+    },
+  });
+}
+
+/** Our engine, planned and with its tensors made. */
+class Prepared implements Disposable {
+  readonly #stack = new DisposableStack();
+  readonly #attention: BatchAttention;
+  readonly #q: Tensor;
+  readonly #k: Tensor;
+  readonly #v: Tensor;
+  readonly #out: Tensor;
+
+  constructor(
+    device: Device,
+    { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize }: PrefillCase,
+  ) {
+    const use = <T extends Disposable>(value: T): T => this.#stack.use(value);
+    const numTokens = qoLens.reduce((a, b) => a + b, 0);
+    const size = pageSize === 0 ? 1024 : pageSize;
+    const pages = scatteredPages(kvLens, size, pageSize !== 0);
+    const numPages = pages.indices.length;
+    this.#attention = use(
+      new BatchAttention(device, { numQoHeads, numKvHeads, headDim, dtype: "bf16", causal, windowLeft }),
+    );
+    this.#q = use(randomTensor(device, [numTokens, numQoHeads, headDim], "bf16", 1));
+    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 2));
+    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 3));
+    this.#out = use(device.tensor([numTokens, numQoHeads, headDim], "bf16"));
+    const qoIndptr = [0];
+    for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);
+    this.#attention.plan({ qoIndptr, pages });
+  }
+
+  run(): void {
+    this.#attention.run({ q: this.#q, cache: { k: this.#k, v: this.#v }, out: this.#out });
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+}
+
+/** Pages of all requests, in an order that no cache line prefetch profits from; or in order. */
+function scatteredPages(kvLens: readonly number[], pageSize: number, scatter: boolean): PageTable {
+  const counts = kvLens.map((kvLen) => Math.ceil(kvLen / pageSize));
+  const total = counts.reduce((a, b) => a + b, 0);
+  // A multiplier prime to the number of pages makes a permutation.
+  let step = scatter ? Math.floor(total * 0.618) | 1 : 1;
+  const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
+  while (gcd(step, total) !== 1) step += 2;
+  let next = 0;
+  return pageTableFromLists(
+    counts.map((count) => Int32Array.from({ length: count }, () => next++ * step % total)),
+    kvLens,
+    pageSize,
+  );
+}
+
+async function measure(
+  device: Device,
+  peer: TorchPeer | undefined,
+  test: PrefillCase,
+  rounds: number,
+  calls: number,
+): Promise<ResultRow> {
+  using prepared = new Prepared(device, test);
+  const { qoLens, numQoHeads, numKvHeads, headDim, causal, windowLeft } = test;
+  const isUniform = qoLens.every((l, r) => l === qoLens[0] && l === test.kvLens[r]) && windowLeft === undefined;
+  const ours: number[] = [];
+  const cudnn: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await sleep(100);
+    prepared.run();
+    ours.push(...await timeCalls(device, () => prepared.run(), calls));
+    if (peer === undefined || !isUniform) continue;
+    await sleep(100);
+    const answer = await peer.ask({
+      op: "prefill",
+      b: qoLens.length,
+      l: qoLens[0],
+      hq: numQoHeads,
+      hkv: numKvHeads,
+      d: headDim,
+      causal,
+      calls,
+    });
+    if (answer.error === undefined) cudnn.push(answer.us);
+  }
+  let roofline: number | null = null;
+  if (peer !== undefined) {
+    await sleep(100);
+    const { us } = await peer.ask({ op: "matmul", n: 8192, calls: 4 });
+    roofline = round(2 * 8192 ** 3 / us / 1e6);
+  }
+  const tflops = (us: number): number => round(flopsOf(test) / us / 1e6);
+  const peers: Record<string, number> = cudnn.length > 0 ? { cudnn: tflops(median(cudnn)) } : {};
+  return { case: nameOf(test), metric: "throughput", unit: "TFLOP/s", ours: tflops(median(ours)), peers, roofline };
+}
+
+async function main(): Promise<void> {
+  const set = option("cases") ?? "main";
+  const tests = set === "all" ? Object.values(SETS).flat() : SETS[set];
+  if (tests === undefined) {
+    throw new Error(`There are no cases "${set}". Pass one of ${Object.keys(SETS).join(", ")}, all.`);
+  }
+  using device = await openDevice({ backend: "cuda" });
+  await using peer = flagless("no-peer") ? await TorchPeer.start() : undefined;
+  const rows: ResultRow[] = [];
+  for (const test of tests) {
+    const row = await measure(device, peer, test, Number(option("rounds") ?? 4), Number(option("calls") ?? 6));
+    printRows([row]);
+    rows.push(row);
+  }
+  const json = option("json");
+  if (json !== undefined) writeResults(json, device, rows);
+}
+
+function flagless(name: string): boolean {
+  return !Deno.args.includes(`--${name}`);
+}
+
+for (const test of SETS.main) {
+  Deno.bench(nameOf(test), async (bench) => {
+    using device = await openDevice({ backend: "cuda" });
+    using prepared = new Prepared(device, test);
+    prepared.run();
+    await device.synchronize();
+    bench.start();
+    prepared.run();
+    await device.synchronize();
+    bench.end();
+  });
+}
+
+if (import.meta.main && Deno.args[0] !== "bench") await main();

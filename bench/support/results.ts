@@ -1,0 +1,50 @@
+/** Result files: what was measured, on which device, with which build, by which command. */
+import type { Device } from "../../mod.ts";
+
+/** One measured figure. */
+export interface ResultRow {
+  readonly case: string;
+  readonly metric: string;
+  readonly unit: string;
+  readonly ours: number;
+  /** The same of other engines in the same run. */
+  readonly peers: Readonly<Record<string, number>>;
+  /** What the device could do at most, in the same unit; null if not measured. */
+  readonly roofline: number | null;
+}
+
+/** Writes `{ device, driver, buildId, command, date, rows }`. */
+export function writeResults(path: string, device: Device, rows: readonly ResultRow[]): void {
+  const { driverVersion } = device.facts;
+  const file = {
+    device: device.name,
+    driver: driverVersion,
+    buildId: device.native.fp_build_id(),
+    command: `deno run -A ${scriptName()} ${Deno.args.join(" ")}`.trim(),
+    date: new Date().toISOString(),
+    rows,
+  };
+  Deno.writeTextFileSync(path, JSON.stringify(file, null, 1) + "\n");
+}
+
+function scriptName(): string {
+  return Deno.mainModule.replace(/^.*\/bench\//, "bench/");
+}
+
+/** A figure with so many significant digits. */
+export function round(value: number, digits = 4): number {
+  return Number(value.toPrecision(digits));
+}
+
+/** Prints rows as a table. */
+export function printRows(rows: readonly ResultRow[]): void {
+  for (const { case: name, metric, unit, ours, peers, roofline } of rows) {
+    const share = roofline === null
+      ? ""
+      : `  ${(100 * (unit === "us" ? roofline / ours : ours / roofline)).toFixed(1)} % of ${round(roofline)}`;
+    const others = Object.entries(peers).map(([peer, value]) =>
+      `  ${peer} ${round(value)} (x${(unit === "us" ? value / ours : ours / value).toFixed(2)})`
+    );
+    console.log(`${name.padEnd(84)} ${metric} ${String(round(ours)).padStart(8)} ${unit}${share}${others.join("")}`);
+  }
+}

@@ -1,0 +1,108 @@
+// sm90_prefill_units.cuh: drawing units from the plan's queue, and handing them round.
+#pragma once
+#include "kernels/sm90_prefill_shared.cuh"
+
+namespace fp {
+
+// Draws units and publishes them. By warp 0 of the CTA.
+template <typename Traits>
+class UnitDrawer {
+  using Shared = PrefillShared90<Traits>;
+
+ public:
+  // The first units are dealt out by CTA, so drawing starts behind them.
+  __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane), drawn_(static_cast<i32>(blockIdx.x) - static_cast<i32>(gridDim.x)) {}
+
+  // What next() waits for.
+  __device__ __forceinline__ u64 &barrier(Shared &shared) const { return shared.unit_empty[position_.slot()]; }
+  __device__ __forceinline__ u32 parity() const { return position_.phase() ^ 1; }
+
+  // Publishes the next unit, and draws the one after it meanwhile. The unit stays as it is until kUnits further calls. Its item is -1 if
+  // there are no more.
+  __device__ __forceinline__ const PrefillUnit &next(const AttentionParams &p, Shared &shared) {
+    PrefillUnit &unit = shared.units[position_.slot()];
+    ptx::mbarrier_wait(ptx::shared_address(&barrier(shared)), parity());
+    const QueueSize size(p);
+    const i32 drawn = __shfl_sync(0xffffffffu, drawn_, 0) + static_cast<i32>(gridDim.x);
+    if (drawn < size.num_units) {
+      draw(p, size.num_units);
+      i32 item = size.first_item + drawn;
+      i32 head = 0;
+      if (drawn < size.num_pieces) {
+        head = min(max(__ldg(&p.work[item].kv_head_begin), 0), p.num_kv_heads - 1);
+      } else {
+        head = (drawn - size.num_pieces) / size.num_whole;
+        item -= head * size.num_whole;
+      }
+      unit.describe(p, item, head, Traits::kRows, lane_);
+    } else if (lane_ == 0) {
+      unit.item = -1;
+    }
+    if (lane_ == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position_.slot()]));
+    __syncwarp();
+    position_.next();
+    return unit;
+  }
+
+ private:
+  // Read anew each time, from the cache: registers are scarcer.
+  struct QueueSize {
+    i32 num_pieces;
+    i32 num_whole;
+    i32 first_item;  // of the pieces; the whole items follow them
+    i32 num_units;
+    __device__ __forceinline__ explicit QueueSize(const AttentionParams &p) {
+      asm volatile("" ::: "memory");
+      const i32 num_items = max(min(p.header->num_work_items, p.max_work_items), 0);
+      num_whole = max(min(p.header->num_queued_items, num_items), 0);
+      num_pieces = max(min(p.header->num_queued_pieces, num_items - num_whole), 0);
+      first_item = num_items - num_whole - num_pieces;
+      num_units = num_pieces + num_whole * p.num_kv_heads;
+    }
+  };
+
+  // Each unit means one draw by the CTA that has it, for its next: num_units draws in all. The last of them leaves the counter as the
+  // plan had it.
+  __device__ __forceinline__ void draw(const AttentionParams &p, i32 num_units) {
+    if (lane_ == 0) {
+      int *counter = const_cast<int *>(&p.header->queue_next);
+      drawn_ = atomicAdd(counter, 1);
+      if (drawn_ == num_units - 1) *counter = 0;
+    }
+  }
+
+  u32 lane_;
+  i32 drawn_;  // of lane 0: what the counter gave for the next unit
+  RingPosition<Shared::kUnits> position_;
+};
+
+// Reads the units that were drawn, in order. By whole warps. A unit stays readable until it is released.
+template <typename Traits>
+class UnitReader {
+  using Shared = PrefillShared90<Traits>;
+  using Position = RingPosition<Shared::kUnits>;
+
+ public:
+  // What next() waits for.
+  __device__ __forceinline__ u64 &barrier(Shared &shared) const { return shared.unit_full[Position{count_}.slot()]; }
+  __device__ __forceinline__ u32 parity() const { return Position{count_}.phase(); }
+
+  // Waits for the next unit.
+  __device__ __forceinline__ const PrefillUnit &next(Shared &shared) {
+    ptx::mbarrier_wait(ptx::shared_address(&barrier(shared)), parity());
+    return shared.units[Position{count_++}.slot()];
+  }
+  // A unit by its index: the present one, or one before it.
+  __device__ __forceinline__ const PrefillUnit &at(const Shared &shared, u32 index) const { return shared.units[Position{index}.slot()]; }
+  __device__ __forceinline__ void release(Shared &shared, u32 index, u32 lane) const {
+    __syncwarp();
+    if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_empty[Position{index}.slot()]));
+  }
+  // Of the present unit. Every unit has a filling of q, so this is the place in the ring of q too.
+  __device__ __forceinline__ u32 index() const { return count_ - 1; }
+
+ private:
+  u32 count_ = 0;
+};
+
+}  // namespace fp

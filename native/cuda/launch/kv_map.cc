@@ -1,0 +1,28 @@
+#include "kv_map.h"
+
+namespace fp::cuda {
+
+// Five dimensions are what the engine has. Heads and pages share one, counted in head strides, so a page must be a whole number of those apart
+// from the next; it is in every usual layout, K and V in one page included.
+bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
+  const auto page_bytes = static_cast<int64_t>(kv.page_stride) * 2;
+  const int64_t place_bytes = kv.num_heads > 1 ? static_cast<int64_t>(kv.head_stride) * 2 : page_bytes;
+  const int64_t places_of_page = kv.num_pages > 1 && place_bytes > 0 ? page_bytes / place_bytes : 1;
+  if (place_bytes <= 0 || (kv.num_pages > 1 && places_of_page * place_bytes != page_bytes)) return false;
+  const int64_t num_places = (kv.num_pages - 1) * places_of_page + kv.num_heads;
+  if (num_places > INT32_MAX) return false;
+  const bool is_wide = kv.head_dim % 64 == 0;
+  const unsigned columns = is_wide ? 64 : 32;
+  const auto blocks = static_cast<unsigned>(kv.head_dim) / columns;
+  const auto token_bytes = static_cast<uint64_t>(kv.token_stride) * 2;
+  const uint64_t dims[] = {columns, 8, blocks, static_cast<uint64_t>(kv.page_size) / 8, static_cast<uint64_t>(num_places)};
+  const uint64_t strides[] = {token_bytes, columns * 2, 8 * token_bytes, static_cast<uint64_t>(place_bytes)};
+  const unsigned box[] = {columns, 8, blocks, static_cast<unsigned>(box_tokens) / 8, 1};
+  const unsigned element_strides[] = {1, 1, 1, 1, 1};
+  result.places_of_page = static_cast<int>(places_of_page);
+  result.num_places = static_cast<int>(num_places);
+  return driver().cuTensorMapEncodeTiled(&result.map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 5, const_cast<void *>(kv.address), dims, strides, box, element_strides, 0,
+                                         is_wide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0) == CUDA_SUCCESS;
+}
+
+}  // namespace fp::cuda

@@ -1,0 +1,25 @@
+// kv_map.h: K or V of a paged cache as a tensor for Hopper's copy engine.
+#pragma once
+#include <cstdint>
+
+#include "../parts/prefill_params_sm90.h"
+#include "driver.h"
+
+namespace fp::cuda {
+
+struct KvMemory {
+  const void *address;
+  double page_stride, token_stride, head_stride;  // elements
+  int num_pages, page_size, num_heads, head_dim;
+};
+
+struct KvMap {
+  PrefillTensorMap map;
+  int places_of_page;
+  int num_places;
+};
+
+// False: the engine can't describe these strides.
+bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result);
+
+}  // namespace fp::cuda
