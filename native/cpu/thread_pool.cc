@@ -8,6 +8,11 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include "ops.h"
 
 namespace fp::cpu {
@@ -15,6 +20,8 @@ namespace {
 
 constexpr auto spin_time = std::chrono::microseconds(50);
 
+// Without a worker entering for so long, while jobs want them, they are taken to be waiting for this very core.
+constexpr auto starving_time = std::chrono::microseconds(100);
 constexpr int pauses_between_looks = 32;  // at the clock
 constexpr int pauses_before_yield = 2000;
 
@@ -41,6 +48,9 @@ struct ThreadPool::State {
   std::atomic<bool> open{false};     // workers may still enter the present job
   std::atomic<bool> resting{false};  // no job is expected soon
 
+  std::atomic<bool> entered{false};  // a worker took part since the caller last looked
+  std::chrono::steady_clock::time_point last_entry{};  // as far as the caller knows; none since it rested
+
   std::mutex mutex;
   std::condition_variable wake;
   int sleeping = 0;
@@ -57,6 +67,31 @@ struct ThreadPool::State {
       std::lock_guard lock(failure_mutex);
       if (!failure) failure = std::current_exception();
     }
+  }
+
+  // The system may queue a woken worker behind the caller, which is busy for as long as the worker does not help it, and find the idle core
+  // only milliseconds later. Asking for any other core moves the worker at once; after that it may run anywhere again.
+  void look_for_starving() {
+    const auto now = std::chrono::steady_clock::now();
+    if (entered.exchange(false, std::memory_order_relaxed) || last_entry == std::chrono::steady_clock::time_point{}) last_entry = now;
+    if (now - last_entry < starving_time) return;
+    last_entry = now;
+    move_workers_away();
+  }
+
+  void move_workers_away() {
+#if defined(__linux__)
+    const int here = sched_getcpu();
+    for (std::thread &worker : workers) {
+      cpu_set_t allowed, others;
+      if (here < 0 || pthread_getaffinity_np(worker.native_handle(), sizeof allowed, &allowed) != 0) return;
+      others = allowed;
+      CPU_CLR(here, &others);
+      if (CPU_COUNT(&others) == 0) continue;
+      pthread_setaffinity_np(worker.native_handle(), sizeof others, &others);
+      pthread_setaffinity_np(worker.native_handle(), sizeof allowed, &allowed);
+    }
+#endif
   }
 
   void work(int worker) {
@@ -76,7 +111,10 @@ struct ThreadPool::State {
       seen = generation.load(std::memory_order_acquire);
       // Enter before looking at `open`: the caller closes it, then waits until nobody is inside.
       inside.fetch_add(1);
-      if (open.load()) drain(worker);
+      if (open.load()) {
+        entered.store(true, std::memory_order_relaxed);
+        drain(worker);
+      }
       inside.fetch_sub(1);
     }
   }
@@ -109,7 +147,7 @@ void ThreadPool::run(int count, const void *task, Call call) {
     for (int index = 0; index < count; index++) call(task, index, 0);
     return;
   }
-  state.resting.store(false, std::memory_order_relaxed);
+  if (state.resting.exchange(false, std::memory_order_relaxed)) state.last_entry = {};
   state.task = task;
   state.call = call;
   state.count = count;
@@ -123,6 +161,7 @@ void ThreadPool::run(int count, const void *task, Call call) {
   }
   state.drain(0);
   state.open.store(false);
+  state.look_for_starving();
   // A worker that the system put aside in the middle of a task may need this core to go on.
   for (int pauses = 1; state.inside.load() != 0; pauses++) {
     pause();
