@@ -29,7 +29,7 @@ class PrefillConsumer90 {
  public:
   static __device__ __forceinline__ void run(const PrefillParams90 &params, Shared &shared) {
     const AttentionParams &p = params.attention;
-    const u32 group = threadIdx.x / 128 - 1;
+    const u32 group = static_cast<u32>(ptx::uniform(static_cast<i32>(threadIdx.x / 128 - 1)));
     const u32 lane = threadIdx.x % 32;
     PrefillConsumer90 self{p, shared, group, lane};
     // The first turn is the first group's.
@@ -40,10 +40,12 @@ class PrefillConsumer90 {
  private:
   const AttentionParams &p;
   Shared &shared;
+  const PrefillAddresses90<Traits> at;
   const u32 group;
   const u32 lane;
   UnitReader<Traits> reader{};
-  RingPosition<Traits::kStages> k_{};
+  RingCursor<Traits::kStages> k_{};  // the next tile's K
+  RingCursor<Traits::kStages> v_{};  // and the V of the tile before it, whose values are due
 
   // Row of the tile: this thread's are this and the one eight further.
   __device__ __forceinline__ i32 first_row() const { return static_cast<i32>(group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4); }
@@ -51,11 +53,13 @@ class PrefillConsumer90 {
   __device__ __forceinline__ void await_turn() const { ptx::named_barrier<256>(kTurnBarrier + group); }
   __device__ __forceinline__ void pass_turn() const { ptx::named_barrier_arrive<256>(kTurnBarrier + (group + 1 == Traits::kConsumers ? 0 : group + 1)); }
 
-  __device__ __forceinline__ void release(u64 &barrier) const {
-    if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&barrier));
+  __device__ __forceinline__ void release(u32 barrier) const {
+    if (lane == 0) ptx::mbarrier_arrive(barrier);
   }
-  __device__ __forceinline__ void await(u64 &barrier, u32 phase) const {
-    ptx::mbarrier_wait(ptx::shared_address(&barrier), phase);
+  // What ordinary copies wrote must be fenced before the matrix units read it.
+  static __device__ __forceinline__ void await(u32 barrier, u32 phase) {
+    ptx::mbarrier_wait(barrier, phase);
+    if constexpr (Traits::kGather) ptx::fence_async_shared();
   }
 
   // This group's rows of q, in registers or where the producer put them.
@@ -64,55 +68,53 @@ class PrefillConsumer90 {
   };
 
   __device__ __forceinline__ void load_queries(Queries &queries) const {
-    await(shared.q_full[q().slot()], q().phase());
+    await(at.q_full(q().slot()), q().phase());
     if constexpr (kQueryInRegisters) {
       using Tile = typename Traits::QueryTile;
-      const u32 base = ptx::shared_address(&shared.q[q().slot()]);
+      const u32 base = at.q(q().slot());
       const u32 row = group * 64 + threadIdx.x % 128 / 32 * 16 + lane % 16;
 #pragma unroll
       for (int step = 0; step < kQkSteps; ++step) ptx::ldmatrix_x4(queries.fragments[step], base + Tile::offset(row, step * 2 + lane / 16));
       __syncwarp();
-      release(shared.q_empty[q().slot()]);
+      release(at.q_empty(q().slot()));
     }
   }
 
   // scores = q . K of the tile in ring slot k_. Issues only.
-  __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries) const {
+  __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries, u32 slot) const {
     using QueryTile = typename Traits::QueryTile;
     using KeyTile = typename Traits::KeyTile;
-    const u64 b = KeyTile::k_major(ptx::shared_address(&shared.k[k_.slot()]));
+    const ptx::MatrixDescriptor b = KeyTile::k_major(at.k(slot));
     if constexpr (kQueryInRegisters) {
 #pragma unroll
-      for (int step = 0; step < kQkSteps; ++step) ScoreProduct::registers(scores, queries.fragments[step], b + KeyTile::k_major_step(step), step > 0);
+      for (int step = 0; step < kQkSteps; ++step) ScoreProduct::registers(scores, queries.fragments[step], b.from(KeyTile::k_major_step(step)), step > 0);
     } else {
-      const u64 a = QueryTile::k_major(ptx::shared_address(&shared.q[q().slot()]) + group * 8 * QueryTile::kGroupBytes);
+      const ptx::MatrixDescriptor a = QueryTile::k_major(at.q(q().slot()) + group * 8 * QueryTile::kGroupBytes);
 #pragma unroll
-      for (int step = 0; step < kQkSteps; ++step) ScoreProduct::shared(scores, a + QueryTile::k_major_step(step), b + KeyTile::k_major_step(step), step > 0);
+      for (int step = 0; step < kQkSteps; ++step) ScoreProduct::shared(scores, a.from(QueryTile::k_major_step(step)), b.from(KeyTile::k_major_step(step)), step > 0);
     }
     ptx::wgmma_commit();
   }
 
   __device__ __forceinline__ RingPosition<Traits::kQueryBuffers> q() const { return {reader.index()}; }
-  // V of the tile whose scores were issued `behind` tiles ago.
-  __device__ __forceinline__ RingPosition<Traits::kStages> v(u32 behind) const { return {k_.count - behind}; }
 
   // out += weights . V of the tile in that ring slot. Issues only.
   __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], u32 slot) const {
     using Tile = typename Traits::ValueTile;
-    const u64 b = Tile::n_major(ptx::shared_address(&shared.v[slot]));
+    const ptx::MatrixDescriptor b = Tile::n_major(at.v(slot));
 #pragma unroll
-    for (int step = 0; step < kPvSteps; ++step) ValueProduct::registers(out, weights[step], b + Tile::n_major_step(step), 1);
+    for (int step = 0; step < kPvSteps; ++step) ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), 1);
     ptx::wgmma_commit();
   }
 
   // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Every group does it for
   // itself, with the same zeros.
-  __device__ __forceinline__ void clear_value_tail(i32 first_token, RingPosition<Traits::kStages> position) const {
+  __device__ __forceinline__ void clear_value_tail(i32 first_token) const {
     if constexpr (!Traits::kGather) {
-      await(shared.v_full[position.slot()], position.phase());
+      await(at.v_full(v_.slot), v_.phase);
       using Tile = typename Traits::ValueTile;
       for (u32 i = static_cast<u32>(first_token) * Tile::kChunks + threadIdx.x % 128; i < kTokens * Tile::kChunks; i += 128) {
-        *reinterpret_cast<uint4 *>(shared.v[position.slot()] + Tile::offset(i / Tile::kChunks, i % Tile::kChunks)) = make_uint4(0, 0, 0, 0);
+        *reinterpret_cast<uint4 *>(shared.v[v_.slot] + Tile::offset(i / Tile::kChunks, i % Tile::kChunks)) = make_uint4(0, 0, 0, 0);
       }
       ptx::fence_async_shared();
       ptx::named_barrier<128>(kGroupBarrier + group);
@@ -127,29 +129,31 @@ class PrefillConsumer90 {
     }
   }
 
-  // A KV tile of the present unit.
+  // A KV tile of the present unit. Uniform over the warp, and the compiler knows it: so its descriptors live in uniform registers.
   struct Place {
     i32 tile;
-    i32 last;    // the last tile of the unit to be walked: the one with the first tokens
-    i32 length;  // tokens of the list in the tile, or more
-    i32 all_begin;  // as PrefillUnit
-    i32 all_end;
-    __device__ __forceinline__ bool sees_all() const { return tile * kTokens >= all_begin && (tile + 1) * kTokens <= all_end; }
+    i32 plain_begin;  // tiles from this one to plain_end() need no mask
   };
+  // The last tile of the present unit to be walked: the one with the first tokens.
+  __device__ __forceinline__ i32 last_tile() const { return TileRange<Traits>(reader.at(shared, reader.index())).begin; }
+  __device__ __forceinline__ i32 plain_end() const { return reader.at(shared, reader.index()).all_end / kTokens; }
+  // Tokens of the page list in a tile of the present unit, or more.
+  __device__ __forceinline__ i32 length_of(i32 tile) const { return reader.at(shared, reader.index()).kv_len - tile * kTokens; }
 
   // The next unit that sees any token, at its first tile; units that see none get their zeros on the way. False: there are no more.
   __device__ __forceinline__ bool next_unit(Place &place) {
     for (;;) {
       const PrefillUnit &unit = reader.next(shared);
-      if (unit.item < 0) return false;
+      if (ptx::uniform(unit.item) < 0) return false;
       const TileRange<Traits> tiles(unit);
-      if (tiles.begin < tiles.end) {
-        // Only the first tile walked can reach behind the list.
-        place = {tiles.end - 1, tiles.begin, unit.kv_len - (tiles.end - 1) * kTokens, unit.all_begin, unit.all_end};
+      place.tile = ptx::uniform(tiles.end) - 1;
+      const i32 last = ptx::uniform(tiles.begin);
+      if (last <= place.tile) {
+        place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
         return true;
       }
-      await(shared.q_full[q().slot()], q().phase());
-      release(shared.q_empty[q().slot()]);
+      await(at.q_full(q().slot()), q().phase());
+      release(at.q_empty(q().slot()));
       float out[kOutputs], scale[2];
       clear(out);
       RowSoftmax<kScores> softmax;
@@ -163,95 +167,134 @@ class PrefillConsumer90 {
     for (int i = 0; i < kOutputs; ++i) out[i] = 0.f;
   }
 
+  // What is under way in registers, of one tile: its scores, or the weights made of them, and its unit's state.
+  struct Rows {
+    float out[kOutputs];
+    float scores[kScores];
+    u32 weights[kPvSteps][4];
+    RowSoftmax<kScores> softmax;
+    Queries queries;
+  };
+
   // All units' tiles are one stream. A step issues the scores of the next tile, then the values of this one, and while the values are under
   // way does the softmax of the next tile, which may be another unit's.
   __device__ __forceinline__ void walk() {
     Place place;
+    Rows rows;
     while (next_unit(place)) {
-      float out[kOutputs], scores[kScores];
-      u32 weights[kPvSteps][4];
-      RowSoftmax<kScores> softmax;
-      Queries queries;
-      clear(out);
-      load_queries(queries);
-      await(shared.k_full[k_.slot()], k_.phase());
-      ptx::wgmma_fence();
-      issue_scores(scores, queries);
-      ptx::wgmma_wait<0>();
-      ptx::wgmma_pin(scores);
-      finish_scores(place);
-      adjust(scores, place);
-      float factor[2];
-      softmax.update(scores, p.score_scale, factor);
-      pack_weights(weights, scores);
-
+      begin(rows, place);
       for (;;) {
-        // From here on `length` is of the tile whose values are due, and the rest of `place` of the tile whose scores are.
-        i32 length = place.length;
-        const bool same_unit = place.tile > place.last;
-        u32 done = reader.index();
+        // Of the tile whose values are due. Only the first of a unit can reach behind the list.
+        const i32 length = length_of(place.tile);
+        if (!Traits::kFeatures && length >= kTokens && place.tile <= plain_end() && place.tile > place.plain_begin) {
+#pragma unroll 1
+          do {
+            --place.tile;
+            issue_step(rows);
+            float carry[2];
+            if (finish_step<false>(rows, place, carry)) carry_over(rows.out, carry);
+            pack_weights(rows.weights, rows.scores);
+          } while (place.tile > place.plain_begin);
+          continue;
+        }
+        const bool same_unit = place.tile > last_tile();
+        const u32 done = reader.index();
+        float scale[2];
         if (same_unit) {
           --place.tile;
-          place.length = kTokens;
         } else {
+          if (!kQueryInRegisters) release(at.q_empty(q().slot()));
+          finish_rows(rows.softmax, scale, done);
+          const bool over = kOverlapUnits && !next_unit(place);
+          if (over || !kOverlapUnits) finish_values(rows.out, rows.weights, length, scale, done);
+          if (over) return;
           if (!kOverlapUnits) break;
-          finish_rows(softmax, factor, done);
-          softmax = RowSoftmax<kScores>();
-          if (!next_unit(place)) {
-            finish_values(out, weights, length, factor, done);
-            return;
-          }
-          load_queries(queries);
+          rows.softmax = RowSoftmax<kScores>();
+          load_queries(rows.queries);
         }
-        await(shared.k_full[k_.slot()], k_.phase());
-        if (length < kTokens) clear_value_tail(length, v(1));
-        await_turn();
-        ptx::wgmma_fence();
-        issue_scores(scores, queries);
-        await(shared.v_full[v(1).slot()], v(1).phase());
-        ptx::wgmma_fence();
-        issue_values(out, weights, v(1).slot());
-        pass_turn();
-        ptx::wgmma_wait<1>();
-        ptx::wgmma_pin(scores);
-        finish_scores(place);
-        adjust(scores, place);
+        if (length < kTokens) clear_value_tail(length);
+        issue_step(rows);
         float carry[2];
-        const bool rising = softmax.update(scores, p.score_scale, carry);
-        ptx::finish_first(softmax.sum[0] + softmax.sum[1]);
-        ptx::wgmma_wait<0>();
-        ptx::wgmma_pin(out);
-        release(shared.v_empty[v(2).slot()]);
+        const bool rising = finish_step<true>(rows, place, carry);
         if (!same_unit) {
-          store(out, factor, done);
-          clear(out);
+          store(rows.out, scale, done);
+          clear(rows.out);
         } else if (rising) {
-#pragma unroll
-          for (int i = 0; i < kOutputs; ++i) out[i] *= carry[i / 2 % 2];
+          carry_over(rows.out, carry);
         }
-        pack_weights(weights, scores);
+        pack_weights(rows.weights, rows.scores);
       }
-      finish_rows(softmax, factor, reader.index());
-      finish_values(out, weights, place.length, factor, reader.index());
     }
   }
 
-  // The scores of a tile are there: its K, and after the last tile q, are free.
-  __device__ __forceinline__ void finish_scores(const Place &place) {
-    release(shared.k_empty[k_.slot()]);
+  // The first tile of the stream: its values are not issued yet.
+  __device__ __forceinline__ void begin(Rows &rows, const Place &place) {
+    clear(rows.out);
+    rows.softmax = RowSoftmax<kScores>();
+    load_queries(rows.queries);
+    await(at.k_full(k_.slot), k_.phase);
+    ptx::wgmma_fence();
+    issue_scores(rows.scores, rows.queries, k_.slot);
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_pin(rows.scores);
+    next_key();
+    adjust(rows.scores, place);
+    float carry[2];
+    rows.softmax.update(rows.scores, p.score_scale, carry);
+    pack_weights(rows.weights, rows.scores);
+  }
+
+  // Scores of the next tile and values of this one.
+  __device__ __forceinline__ void issue_step(Rows &rows) {
+    const u32 key_slot = static_cast<u32>(ptx::uniform(static_cast<i32>(k_.slot)));
+    const u32 value_slot = static_cast<u32>(ptx::uniform(static_cast<i32>(v_.slot)));
+    await(at.k_full(k_.slot), k_.phase);
+    await_turn();
+    ptx::wgmma_fence();
+    issue_scores(rows.scores, rows.queries, key_slot);
+    await(at.v_full(v_.slot), v_.phase);
+    ptx::wgmma_fence();
+    issue_values(rows.out, rows.weights, value_slot);
+    pass_turn();
+  }
+
+  // Softmax of those scores, and the end of those products. True if out is to be multiplied by carry.
+  template <bool kAdjust>
+  __device__ __forceinline__ bool finish_step(Rows &rows, const Place &place, float (&carry)[2]) {
+    const u32 values = v_.slot;
+    ptx::wgmma_wait<1>();
+    ptx::wgmma_pin(rows.scores);
+    next_key();
+    if (kAdjust) adjust(rows.scores, place);
+    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
+    ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_pin(rows.out);
+    release(at.v_empty(values));
+    return rising;
+  }
+
+  static __device__ __forceinline__ void carry_over(float (&out)[kOutputs], const float (&carry)[2]) {
+#pragma unroll
+    for (int i = 0; i < kOutputs; ++i) out[i] *= carry[i / 2 % 2];
+  }
+
+  // The scores of a tile are there: its K is free, and its V next.
+  __device__ __forceinline__ void next_key() {
+    release(at.k_empty(k_.slot));
+    v_ = k_;
     k_.next();
-    if (!kQueryInRegisters && place.tile == place.last) release(shared.q_empty[q().slot()]);
   }
 
   // The values of a unit's last tile, when there are no scores to issue with them.
   __device__ __forceinline__ void finish_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], i32 length, const float (&scale)[2], u32 unit) {
-    await(shared.v_full[v(1).slot()], v(1).phase());
-    if (length < kTokens) clear_value_tail(length, v(1));
+    await(at.v_full(v_.slot), v_.phase);
+    if (length < kTokens) clear_value_tail(length);
     ptx::wgmma_fence();
-    issue_values(out, weights, v(1).slot());
+    issue_values(out, weights, v_.slot);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(out);
-    release(shared.v_empty[v(1).slot()]);
+    release(at.v_empty(v_.slot));
     store(out, scale, unit);
   }
 
@@ -262,7 +305,7 @@ class PrefillConsumer90 {
         for (int i = 0; i < kScores; ++i) scores[i] = soft_cap(scores[i], p.cap_scale);
       }
     }
-    if (!place.sees_all()) {
+    if (place.tile < place.plain_begin || place.tile >= plain_end()) {
       mask_scores_sm90<kTokens, Traits::kFeatures>(p, reader.at(shared, reader.index()), first_row(), scores, place.tile * kTokens, lane);
     }
   }
@@ -275,7 +318,7 @@ class PrefillConsumer90 {
     for (int half = 0; half < 2; ++half) {
       scale[half] = normaliser(softmax.sum[half]);
       if (unit.partial_row >= -1 && lane % 4 == 0) {
-        store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift[half], softmax.sum[half]));
+        store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift(half), softmax.sum[half]));
       }
     }
   }
@@ -293,7 +336,7 @@ class PrefillConsumer90 {
   }
 
   __device__ __forceinline__ PrefillConsumer90(const AttentionParams &params, Shared &shared_memory, u32 warpgroup, u32 warp_lane)
-      : p(params), shared(shared_memory), group(warpgroup), lane(warp_lane) {}
+      : p(params), shared(shared_memory), at{ptx::shared_address(&shared_memory)}, group(warpgroup), lane(warp_lane) {}
 };
 
 }  // namespace fp

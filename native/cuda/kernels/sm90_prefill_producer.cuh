@@ -185,51 +185,7 @@ class PrefillProducer90 {
     }
   }
 
-  // Tells the consumers of copies, in the order they were started. What ordinary copies wrote must be fenced, by who wrote it, before the
-  // matrix units read it; so each thread waits for its own copies, kGroups behind, and then arrives.
-  struct Signals {
-    static constexpr int kGroups = 2 * kStages - 2;  // K and V that can be under way while the consumers hold one of each
-    u32 pending[kGroups] = {};                       // their barriers, the latest first; 0: none
-
-    // The copies since the last call are for that barrier.
-    __device__ __forceinline__ void started(u32 full) {
-      if (pending[kGroups - 1] != 0) finish_oldest();
-      ptx::cp_async_commit();
-#pragma unroll
-      for (int i = kGroups - 1; i > 0; --i) pending[i] = pending[i - 1];
-      pending[0] = full;
-    }
-    // Waits for the barrier's phase, and meanwhile finishes what is under way: the consumers may be waiting for it.
-    __device__ __forceinline__ void wait(u64 &barrier, u32 parity) {
-      const u32 address = ptx::shared_address(&barrier);
-      while (!ptx::mbarrier_test(address, parity)) {
-        if (!finish_oldest()) {
-          ptx::mbarrier_wait(address, parity);
-          return;
-        }
-      }
-    }
-    __device__ __forceinline__ void finish() {
-      while (finish_oldest()) {
-      }
-    }
-
-   private:
-    // False if there is none. Between started()s at most kAt groups were closed after the one at kAt.
-    template <int kAt = kGroups - 1>
-    __device__ __forceinline__ bool finish_oldest() {
-      if (pending[kAt] != 0) {
-        ptx::cp_async_wait<kAt>();
-        ptx::fence_async_shared();
-        ptx::mbarrier_arrive(pending[kAt]);
-        pending[kAt] = 0;
-        return true;
-      }
-      if constexpr (kAt > 0) return finish_oldest<kAt - 1>();
-      return false;
-    }
-  };
-
+  // The barriers learn of the copies' end from the copies; the consumers fence them (PrefillConsumer90::await).
   static __device__ __forceinline__ void gather(const PrefillParams90 &params, Shared &shared) {
     const AttentionParams &p = params.attention;
     const u32 thread = threadIdx.x;
@@ -238,13 +194,7 @@ class PrefillProducer90 {
     UnitReader<Traits> reader;
     KvPosition k, v;
     QueryPosition q;
-    Signals signals;
     for (;;) {
-      if (thread < 32) {
-        signals.wait(drawer.barrier(shared), drawer.parity());
-      } else {
-        signals.wait(reader.barrier(shared), reader.parity());
-      }
       const PrefillUnit &unit = thread < 32 ? drawer.next(p, shared) : reader.next(shared);
       if (unit.item < 0) break;
       const TileRange<Traits> tiles(unit);
@@ -254,31 +204,31 @@ class PrefillProducer90 {
       ask_pages(pages, p, unit, tiles.end - 1, thread);
       for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
         if (tile >= tiles.begin) {
-          signals.wait(shared.k_empty[k.slot()], k.phase() ^ 1);
+          ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
           gather_rows<typename Traits::KeyTile>(p, k_base, p.k_page_bytes, p.k_token_bytes, pages, unit, tile, ptx::shared_address(&shared.k[k.slot()]), thread);
-          signals.started(ptx::shared_address(&shared.k_full[k.slot()]));
+          ptx::cp_async_arrive(ptx::shared_address(&shared.k_full[k.slot()]));
           k.next();
         }
         // An empty unit has q too: the consumers count on it.
         if (tile == tiles.end - 1) {
-          signals.wait(shared.q_empty[q.slot()], q.phase() ^ 1);
+          ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
           copy_query_rows<128>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
-          signals.started(ptx::shared_address(&shared.q_full[q.slot()]));
+          ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
           q.next();
         }
         if (tile < tiles.end - 1) {
           // Their pages were asked for a tile ago, so they are in L1.
           ask_pages(pages, p, unit, tile + 1, thread);
-          signals.wait(shared.v_empty[v.slot()], v.phase() ^ 1);
+          ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
           gather_rows<typename Traits::ValueTile>(p, v_base, p.v_page_bytes, p.v_token_bytes, pages, unit, tile + 1, ptx::shared_address(&shared.v[v.slot()]), thread);
-          signals.started(ptx::shared_address(&shared.v_full[v.slot()]));
+          ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
           v.next();
         }
         if (tile > tiles.begin) ask_pages(pages, p, unit, tile - 1, thread);
       }
       if (thread >= 32) reader.release(shared, reader.index(), lane);
     }
-    signals.finish();
+    ptx::cp_async_wait<0>();
   }
 };
 

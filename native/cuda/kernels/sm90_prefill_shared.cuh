@@ -45,6 +45,19 @@ struct RingPosition {
   __device__ __forceinline__ void next() { ++count; }
 };
 
+// The same as a cursor, which only moves on: no division, and it fits uniform registers.
+template <int kSlots>
+struct RingCursor {
+  u32 slot = 0;
+  u32 phase = 0;
+  __device__ __forceinline__ void next() {
+    if (++slot == kSlots) {
+      slot = 0;
+      phase ^= 1;
+    }
+  }
+};
+
 template <typename Traits>
 struct PrefillShared90 {
   static constexpr int kUnits = 4;  // units that the producer may be ahead of the consumers
@@ -84,6 +97,25 @@ struct PrefillShared90 {
       ptx::mbarrier_init(ptx::shared_address(&unit_empty[i]), kUnitReaders);
     }
   }
+};
+
+// Addresses in shared memory of those, in 32 bits, which uniform registers compute faster than C++'s 64.
+template <typename Traits>
+struct PrefillAddresses90 {
+  using Shared = PrefillShared90<Traits>;
+  u32 base;
+#define FP_ADDRESS_OF(field, kSize) \
+  __device__ __forceinline__ u32 field(u32 slot) const { return base + static_cast<u32>(reinterpret_cast<u64>(&static_cast<const Shared *>(nullptr)->field)) + slot * (kSize); }
+  FP_ADDRESS_OF(q, Traits::QueryTile::kBytes)
+  FP_ADDRESS_OF(k, Traits::KeyTile::kBytes)
+  FP_ADDRESS_OF(v, Traits::ValueTile::kBytes)
+  FP_ADDRESS_OF(q_full, 8)
+  FP_ADDRESS_OF(q_empty, 8)
+  FP_ADDRESS_OF(k_full, 8)
+  FP_ADDRESS_OF(k_empty, 8)
+  FP_ADDRESS_OF(v_full, 8)
+  FP_ADDRESS_OF(v_empty, 8)
+#undef FP_ADDRESS_OF
 };
 
 // KV tiles of a unit: tile n holds the tokens n * kTokens .. of the page list. They are walked from the last to the first, since the last

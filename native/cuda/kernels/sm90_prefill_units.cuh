@@ -13,15 +13,11 @@ class UnitDrawer {
   // The first units are dealt out by CTA, so drawing starts behind them.
   __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane), drawn_(static_cast<i32>(blockIdx.x) - static_cast<i32>(gridDim.x)) {}
 
-  // What next() waits for.
-  __device__ __forceinline__ u64 &barrier(Shared &shared) const { return shared.unit_empty[position_.slot()]; }
-  __device__ __forceinline__ u32 parity() const { return position_.phase() ^ 1; }
-
   // Publishes the next unit, and draws the one after it meanwhile. The unit stays as it is until kUnits further calls. Its item is -1 if
   // there are no more.
   __device__ __forceinline__ const PrefillUnit &next(const AttentionParams &p, Shared &shared) {
     PrefillUnit &unit = shared.units[position_.slot()];
-    ptx::mbarrier_wait(ptx::shared_address(&barrier(shared)), parity());
+    ptx::mbarrier_wait(ptx::shared_address(&shared.unit_empty[position_.slot()]), position_.phase() ^ 1);
     const QueueSize size(p);
     const i32 drawn = __shfl_sync(0xffffffffu, drawn_, 0) + static_cast<i32>(gridDim.x);
     if (drawn < size.num_units) {
@@ -83,14 +79,11 @@ class UnitReader {
   using Position = RingPosition<Shared::kUnits>;
 
  public:
-  // What next() waits for.
-  __device__ __forceinline__ u64 &barrier(Shared &shared) const { return shared.unit_full[Position{count_}.slot()]; }
-  __device__ __forceinline__ u32 parity() const { return Position{count_}.phase(); }
-
   // Waits for the next unit.
-  __device__ __forceinline__ const PrefillUnit &next(Shared &shared) {
-    ptx::mbarrier_wait(ptx::shared_address(&barrier(shared)), parity());
-    return shared.units[Position{count_++}.slot()];
+  __device__ __forceinline__ const PrefillUnit &next(const Shared &shared) {
+    const Position position{count_++};
+    ptx::mbarrier_wait(ptx::shared_address(&shared.unit_full[position.slot()]), position.phase());
+    return shared.units[position.slot()];
   }
   // A unit by its index: the present one, or one before it.
   __device__ __forceinline__ const PrefillUnit &at(const Shared &shared, u32 index) const { return shared.units[Position{index}.slot()]; }

@@ -104,30 +104,31 @@ struct SoftmaxState {
 
 // The softmax state of the two rows a thread holds of a warpgroup's scores: scores[4 j + e] belongs to row e / 2. Weights are
 // 2^(scale x - shift). The shift follows the maximum only when that has risen by more than kSlack, so that most tiles carry
-// nothing over; weights stay below 2^kSlack, and any shift gives the same result.
+// nothing over, and no lane asks another for its maximum; weights stay below 2^kSlack, and any shift gives the same result.
 template <int kScores>
 struct RowSoftmax {
   static constexpr float kSlack = 8.f;
-  float shift[2] = {-kInfinity, -kInfinity};  // -inf before the first visible token
+  float limit[2] = {-kInfinity, -kInfinity};  // shift + kSlack; -inf before the first visible token
   float sum[2] = {0.f, 0.f};                  // this lane's share
+
+  // Finite, so that -inf less this is -inf.
+  __device__ __forceinline__ float shift(int half) const { return fmaxf(limit[half], -3e38f) - kSlack; }
 
   // True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
   __device__ __forceinline__ bool update(float (&scores)[kScores], float scale, float (&carry)[2]) {
     float top[2];
-    bool rises = false;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      top[half] = row_max(scores, half) * scale;
-      rises |= top[half] > shift[half] + kSlack;
-    }
+    lane_max(scores, top);
+    const bool rises = top[0] * scale > limit[0] || top[1] * scale > limit[1];
     const bool rising = __any_sync(0xffffffffu, rises);
     if (rising) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const float after = fmaxf(shift[half], top[half]);
-        carry[half] = shift[half] == -kInfinity ? 0.f : ptx::exp2(shift[half] - after);
+        float x = fmaxf(top[half], __shfl_xor_sync(0xffffffffu, top[half], 1));
+        x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2)) * scale;
+        const float before = shift(half);
+        limit[half] = fmaxf(limit[half], x + kSlack);
+        carry[half] = ptx::exp2(before - shift(half));
         sum[half] *= carry[half];
-        shift[half] = after;
       }
     }
     weigh(scores, scale);
@@ -144,35 +145,32 @@ struct RowSoftmax {
   }
 
  private:
-  static __device__ __forceinline__ float row_max(const float (&scores)[kScores], int half) {
-    // Two chains, so that the unit's latency is hidden.
-    float a = scores[2 * half], b = scores[2 * half + 1];
+  // Four chains at a time: the unit's latency is hidden.
+  static __device__ __forceinline__ void lane_max(const float (&scores)[kScores], float (&top)[2]) {
+    float chains[4] = {scores[0], scores[1], scores[2], scores[3]};
 #pragma unroll
     for (int j = 1; j < kScores / 4; ++j) {
-      a = fmaxf(a, scores[4 * j + 2 * half]);
-      b = fmaxf(b, scores[4 * j + 2 * half + 1]);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) chains[e] = fmaxf(chains[e], scores[4 * j + e]);
     }
-    a = fmaxf(a, b);
-    a = fmaxf(a, __shfl_xor_sync(0xffffffffu, a, 1));
-    return fmaxf(a, __shfl_xor_sync(0xffffffffu, a, 2));
+    top[0] = fmaxf(chains[0], chains[1]);
+    top[1] = fmaxf(chains[2], chains[3]);
   }
 
   __device__ __forceinline__ void weigh(float (&scores)[kScores], float scale) {
+    const float minus[2] = {-shift(0), -shift(1)};
+    float sums[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const float minus = shift[half] == -kInfinity ? 0.f : -shift[half];
-      float a = 0.f, b = 0.f;
+    for (int j = 0; j < kScores / 4; ++j) {
 #pragma unroll
-      for (int j = 0; j < kScores / 4; ++j) {
-        float &x = scores[4 * j + 2 * half];
-        float &y = scores[4 * j + 2 * half + 1];
-        x = ptx::exp2(fmaf(x, scale, minus));
-        y = ptx::exp2(fmaf(y, scale, minus));
-        a += x;
-        b += y;
+      for (int e = 0; e < 4; ++e) {
+        float &x = scores[4 * j + e];
+        x = ptx::exp2(fmaf(x, scale, minus[e / 2]));
+        sums[e] += x;
       }
-      sum[half] += a + b;
     }
+    sum[0] += sums[0] + sums[1];
+    sum[1] += sums[2] + sums[3];
   }
 };
 

@@ -32,7 +32,7 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
   if (head_dim_qk == 128) return {2, 128, 3, 1, !heavy};
   if (head_dim_qk == 192 && head_dim_vo == 128) return {2, heavy ? 96 : 128, 2, 1, false};
   if (head_dim_qk == 192) return {2, heavy ? 64 : 96, 2, 1, false};
-  return {2, heavy ? 64 : 80, 2, 1, false};
+  return {2, heavy ? 48 : 80, 2, 1, false};
 }
 
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }

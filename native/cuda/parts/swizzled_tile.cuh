@@ -24,14 +24,12 @@ struct SwizzledTile {
     return row / 8 * kGroupBytes + chunk / kBlockChunks * kBlockBytes + row % 8 * kRowBytes + ((chunk % kBlockChunks ^ swizzle(row)) << 4);
   }
 
-  // The tile as an operand whose rows are m or n and whose columns are k, from row group `address` on; and how far k16 step i lies in it.
-  __device__ static __forceinline__ u64 k_major(u32 address) { return ptx::matrix_descriptor(address, 0, kGroupBytes, kWide); }
-  static constexpr u64 k_major_step(int step) {
-    return static_cast<u64>(step / (kBlockColumns / 16) * kBlockBytes + step % (kBlockColumns / 16) * 32) >> 4;
-  }
+  // The tile as an operand whose rows are m or n and whose columns are k, from row group `address` on; and how many bytes k16 step i lies in it.
+  __device__ static __forceinline__ ptx::MatrixDescriptor k_major(u32 address) { return ptx::matrix_descriptor(address, 0, kGroupBytes, kWide); }
+  static constexpr u32 k_major_step(int step) { return step / (kBlockColumns / 16) * kBlockBytes + step % (kBlockColumns / 16) * 32; }
   // The tile as an operand whose rows are k and whose columns are n.
-  __device__ static __forceinline__ u64 n_major(u32 address) { return ptx::matrix_descriptor(address, kBlockBytes, kGroupBytes, kWide); }
-  static constexpr u64 n_major_step(int step) { return static_cast<u64>(step * 2 * kGroupBytes) >> 4; }
+  __device__ static __forceinline__ ptx::MatrixDescriptor n_major(u32 address) { return ptx::matrix_descriptor(address, kBlockBytes, kGroupBytes, kWide); }
+  static constexpr u32 n_major_step(int step) { return step * 2 * kGroupBytes; }
 };
 
 }  // namespace fp

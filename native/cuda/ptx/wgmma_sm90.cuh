@@ -34,9 +34,16 @@ __device__ __forceinline__ void finish_first(float x) {
 // Where an operand lies in shared memory: atoms of eight rows of 128 bytes swizzled by 128 bytes (`wide`), or of 64 swizzled by 64. PTX
 // ISA, "Matrix Descriptor Format" and "Strides". `rows_apart`: bytes from eight rows to the next eight. `columns_apart`: if rows are k
 // and columns n, bytes from an atom to the one at its right.
-__device__ __forceinline__ u64 matrix_descriptor(u32 address, u32 columns_apart, u32 rows_apart, bool wide) {
-  const u64 swizzle = wide ? 1 : 2;
-  return swizzle << 62 | static_cast<u64>(rows_apart >> 4) << 32 | static_cast<u64>(columns_apart >> 4) << 16 | (address >> 4 & 0x3fff);
+struct MatrixDescriptor {
+  u32 low;
+  u32 high;
+  __device__ __forceinline__ u64 bits() const { return static_cast<u64>(high) << 32 | low; }
+  // The operand that begins so many bytes further on.
+  __device__ __forceinline__ MatrixDescriptor from(u32 bytes) const { return {low + (bytes >> 4), high}; }
+};
+__device__ __forceinline__ MatrixDescriptor matrix_descriptor(u32 address, u32 columns_apart, u32 rows_apart, bool wide) {
+  // Shared memory ends before the address field's 2^18 bytes do.
+  return {address >> 4 | columns_apart >> 4 << 16, rows_apart >> 4 | (wide ? 1u : 2u) << 30};
 }
 
 #define FP_D0 "%0, %1, %2, %3, %4, %5, %6, %7"
@@ -65,20 +72,25 @@ struct Wgmma;
 #define FP_DEFINE_WGMMA(N, TYPE, TAG, NAMES, OUTS, I0, I1, I2, I3, I4, I5, I6)                                                                    \
   template <int kTransposeB>                                                                                                           \
   struct Wgmma<N, TAG, kTransposeB> {                                                                                                  \
-    static __device__ __forceinline__ void shared(float (&d)[N / 2], u64 a, u64 b, int accumulate) {                                   \
+    static __device__ __forceinline__ void shared(float (&d)[N / 2], MatrixDescriptor a, MatrixDescriptor b, int accumulate) {                                   \
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" I2 ", 0;\n"                                                                    \
                    "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" NAMES "}, %" I0 ", %" I1 ", p, 1, 1, 0, %" I3 ";\n}\n" \
                    : OUTS                                                                                                              \
-                   : "l"(a), "l"(b), "r"(accumulate), "n"(kTransposeB));                                                               \
+                   : "l"(a.bits()), "l"(b.bits()), "r"(accumulate), "n"(kTransposeB));                                                               \
     }                                                                                                                                  \
-    static __device__ __forceinline__ void registers(float (&d)[N / 2], const u32 (&a)[4], u64 b, int accumulate) {                    \
+    static __device__ __forceinline__ void registers(float (&d)[N / 2], const u32 (&a)[4], MatrixDescriptor b, int accumulate) {                    \
       asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" I5 ", 0;\n"                                                                    \
                    "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" NAMES "}, {%" I0 ", %" I1 ", %" I2 ", %" I3 "}, %" I4 \
                    ", p, 1, 1, %" I6 ";\n}\n"                                                                                         \
                    : OUTS                                                                                                              \
-                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate), "n"(kTransposeB));                           \
+                   : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b.bits()), "r"(accumulate), "n"(kTransposeB));                           \
     }                                                                                                                                  \
   };
+
+#define FP_NAMES_48 FP_D0 ", " FP_D1 ", " FP_D2
+#define FP_OUTS_48 FP_OUT8(0), FP_OUT8(8), FP_OUT8(16)
+FP_DEFINE_WGMMA(48, "bf16", Bf16, FP_NAMES_48, FP_OUTS_48, "24", "25", "26", "27", "28", "29", "30")
+FP_DEFINE_WGMMA(48, "f16", F16, FP_NAMES_48, FP_OUTS_48, "24", "25", "26", "27", "28", "29", "30")
 
 #define FP_NAMES_64 FP_D0 ", " FP_D1 ", " FP_D2 ", " FP_D3
 #define FP_OUTS_64 FP_OUT8(0), FP_OUT8(8), FP_OUT8(16), FP_OUT8(24)
