@@ -66,6 +66,7 @@ function append(b: number, qoLen: number, kvLen: number): PrefillCase {
 const SETS: Readonly<Record<string, readonly PrefillCase[]>> = {
   quick: [dense(16, 1024), dense(1, 16384), dense(1, 16384, { pageSize: 16 }), dense(1, 16384, { pageSize: 1 })],
   one: [dense(1, 16384)],
+  short: [dense(16, 1024)],
   main: [dense(16, 1024), dense(8, 2048), dense(4, 4096), dense(2, 8192), dense(1, 16384), dense(1, 32768)],
   pages: [[16, 1024], [4, 4096], [1, 16384]].flatMap(([b, l]) =>
     [0, 64, 16, 1].map((pageSize) => dense(b, l, { pageSize }))

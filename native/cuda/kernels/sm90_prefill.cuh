@@ -37,7 +37,7 @@ __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
 }  // namespace fp
 
 #define FP_INSTANTIATE_PREFILL_SM90(name, Dtype, kDimQk, kDimVo, kGather, kFeatures)                                                 \
-  extern "C" __global__ void __launch_bounds__(fp::prefill_threads_sm90(fp::prefill_tile_sm90(kDimQk, kDimVo, kGather || kFeatures)), 1)                   \
+  extern "C" __global__ void __launch_bounds__(fp::prefill_threads_sm90(fp::prefill_tile_sm90(kDimQk, kDimVo, kGather, kFeatures)), 1)                   \
       name(const __grid_constant__ fp::PrefillParams90 params) {                                                                    \
     fp::prefill_sm90<fp::PrefillTraits90<Dtype, kDimQk, kDimVo, kGather, kFeatures>>(params);                                       \
   }

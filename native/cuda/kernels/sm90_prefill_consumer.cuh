@@ -80,7 +80,7 @@ class PrefillConsumer90 {
     }
   }
 
-  // scores = q . K of the tile in ring slot k_. Issues only.
+  // scores = q . K of the tile in that ring slot. Issues only.
   __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries, u32 slot) const {
     using QueryTile = typename Traits::QueryTile;
     using KeyTile = typename Traits::KeyTile;
@@ -91,7 +91,9 @@ class PrefillConsumer90 {
     } else {
       const ptx::MatrixDescriptor a = QueryTile::k_major(at.q(q().slot()) + group * 8 * QueryTile::kGroupBytes);
 #pragma unroll
-      for (int step = 0; step < kQkSteps; ++step) ScoreProduct::shared(scores, a.from(QueryTile::k_major_step(step)), b.from(KeyTile::k_major_step(step)), step > 0);
+      for (int step = 0; step < kQkSteps; ++step) {
+        ScoreProduct::shared(scores, a.from(QueryTile::k_major_step(step)), b.from(KeyTile::k_major_step(step)), step > 0);
+      }
     }
     ptx::wgmma_commit();
   }

@@ -1,5 +1,5 @@
-// sm90_prefill_producer.cuh: the warpgroup that fetches. With TMA, warp 0 draws units and issues K and V boxes, and the other three
-// warps copy q, whose rows may lie anywhere. Where pages are too small for boxes, all four warps copy rows of K, V and q.
+// sm90_prefill_producer.cuh: the warpgroup that fetches. With TMA, warp 0 issues K and V boxes, warp 1 draws units, and the other
+// two copy q, whose rows may lie anywhere. Where pages are too small for boxes, all four warps copy rows of K, V and q.
 #pragma once
 #include "kernels/sm90_prefill_units.cuh"
 #include "ptx/cp_async.cuh"
@@ -20,6 +20,8 @@ class PrefillProducer90 {
       gather(p, shared);
     } else if (threadIdx.x < 32) {
       load_boxes(p, shared);
+    } else if (threadIdx.x < 64) {
+      draw_units(p.attention, shared);
     } else {
       copy_queries(p, shared);
     }
@@ -72,10 +74,10 @@ class PrefillProducer90 {
       ptx::tma_prefetch(params.k_map);
       ptx::tma_prefetch(params.v_map);
     }
-    UnitDrawer<Traits> drawer(lane);
+    UnitReader<Traits> reader;
     KvPosition k;
     for (;;) {
-      const PrefillUnit &unit = drawer.next(p, shared);
+      const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
       const TileRange<Traits> tiles(unit);
       LaneBox box = ask_box(params, unit, tiles.end - 1, lane);
@@ -98,6 +100,7 @@ class PrefillProducer90 {
         k.next();
       }
       --k.count;
+      reader.release(shared, unit, lane);
     }
     // The CTA must not end while copies are under way; the consumers have waited for them all.
   }
@@ -110,6 +113,7 @@ class PrefillProducer90 {
     using Tile = typename Traits::QueryTile;
     const TileRows rows = unit.rows();
     const i32 num_rows = rows.num_rows(p);
+#pragma unroll 1
     for (u32 i = thread; i < Traits::kRows * Tile::kChunks; i += kThreads) {
       const u32 row = i / Tile::kChunks;
       const u32 chunk = i % Tile::kChunks;
@@ -121,66 +125,69 @@ class PrefillProducer90 {
     }
   }
 
+  static __device__ __forceinline__ void draw_units(const AttentionParams &p, Shared &shared) {
+    UnitDrawer<Traits> drawer(threadIdx.x % 32);
+    for (u32 index = 0; drawer.publish(p, shared, index);) ++index;
+  }
+
   static __device__ __forceinline__ void copy_queries(const PrefillParams90 &params, Shared &shared) {
     const AttentionParams &p = params.attention;
-    const u32 thread = threadIdx.x - 32;
+    const u32 thread = threadIdx.x - 64;
     UnitReader<Traits> reader;
-    QueryPosition q;
     for (;;) {
-      const PrefillUnit &unit = reader.next(shared);
+      const PrefillUnit &unit = reader.template next<true>(shared);
       if (unit.item < 0) break;
-      ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
-      copy_query_rows<96>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
-      reader.release(shared, reader.index(), thread % 32);
+      const QueryPosition q{reader.index()};
+      ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
+      copy_query_rows<64>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
+      reader.release(shared, unit, thread % 32);
       ptx::cp_async_commit();
       ptx::cp_async_wait<0>();
       ptx::fence_async_shared();
       ptx::mbarrier_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
-      q.next();
     }
   }
 
-  // The rows of a tile that a thread copies chunks of: kLanes threads a row.
+  // Each warp copies a quarter of a tile's rows, kLanes lanes a row. A lane looks up the place of one row and tells the others.
+  static constexpr int kRowsOfWarp = kTokens / 4;
   static constexpr int kLanes = Traits::KeyTile::kBlockChunks;
-  static constexpr int kRowStep = 128 / kLanes;
-  static constexpr int kRowsOfThread = (kTokens + kRowStep - 1) / kRowStep;
+  static constexpr int kRowsAtOnce = 32 / kLanes;
   static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks);
-  struct RowPages {
-    u32 page[kRowsOfThread];
-  };
+  static_assert(kRowsOfWarp <= 32 && kRowsOfWarp % 4 == 0 && kTokens % 4 == 0);
 
-  static __device__ __forceinline__ bool exists(const PrefillUnit &unit, i32 token) { return token < unit.kv_end && token >= unit.kv_begin; }
-
-  static __device__ __forceinline__ void ask_pages(RowPages &pages, const AttentionParams &p, const PrefillUnit &unit, i32 tile, u32 thread) {
-    const i32 first = tile * kTokens + static_cast<i32>(thread / kLanes);
-#pragma unroll
-    for (int i = 0; i < kRowsOfThread; ++i) {
-      const i32 token = first + i * kRowStep;
-      pages.page[i] = exists(unit, token) ? page_at(p, unit.page_begin, token) : 0;
-    }
+  // The page of this lane's row; -1: its token is outside of the range, or the page outside of the cache.
+  static __device__ __forceinline__ i32 ask_page(const AttentionParams &p, const PrefillUnit &unit, i32 tile) {
+    const i32 token = tile * kTokens + static_cast<i32>(threadIdx.x / 32 * kRowsOfWarp + threadIdx.x % 32);
+    if (token >= unit.kv_end || token < unit.kv_begin) return -1;
+    const i32 page = page_at(p, unit.page_begin, token);
+    return static_cast<u32>(page) < static_cast<u32>(p.num_pages) ? page : -1;
   }
 
-  // Starts the copy of one tile of K or V. Tokens outside of the range become zeros.
+  // Starts the copy of one tile of K or V. Rows without a page become zeros.
   template <typename Tile>
-  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, const RowPages &pages, const PrefillUnit &unit,
-                                                     i32 tile, u32 target, u32 thread) {
-    const u32 row = thread / kLanes;
-    const u32 column = thread % kLanes;
-    const i32 first = tile * kTokens + static_cast<i32>(row);
-    // Rows a multiple of 8 apart have the same swizzle.
-    static_assert(kRowStep % 8 == 0);
-    target += Tile::offset(row, column);
-    base += column * 16;
+  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, i32 page, i32 tile, u32 target) {
+    const u32 lane = threadIdx.x % 32;
+    const u32 row = threadIdx.x / 32 * kRowsOfWarp;
+    const i32 token = tile * kTokens + static_cast<i32>(row + lane);
+    const u64 place = static_cast<u64>(max(page, 0)) * page_bytes + static_cast<u64>(slot_at(p, token)) * token_bytes;
+    const u32 valid_rows = __ballot_sync(0xffffffffu, page >= 0);
+    const u32 in_row = lane / kLanes;
+    base += lane % kLanes * 16;
+    // Eight rows further on, the swizzle is the same.
+    const u32 even = target + Tile::offset(row + in_row, lane % kLanes);
+    const u32 odd = target + Tile::offset(row + in_row + kRowsAtOnce, lane % kLanes);
 #pragma unroll
-    for (int i = 0; i < kRowsOfThread; ++i) {
-      const i32 token = first + i * kRowStep;
-      if (kTokens % kRowStep != 0 && row + i * kRowStep >= kTokens) break;
-      const bool valid = exists(unit, token);
-      const u32 page = min(pages.page[i], static_cast<u32>(p.num_pages - 1));
-      const char *source = base + static_cast<u64>(page) * page_bytes + static_cast<u64>(slot_at(p, token)) * token_bytes;
+    for (int i = 0; i < kRowsOfWarp; i += kRowsAtOnce) {
+      const int from = i + static_cast<int>(in_row);
+      const u32 low = __shfl_sync(0xffffffffu, static_cast<u32>(place), from);
+      const u32 high = __shfl_sync(0xffffffffu, static_cast<u32>(place >> 32), from);
+      if (kRowsOfWarp % kRowsAtOnce != 0 && from >= kRowsOfWarp) break;
+      const bool valid = valid_rows >> from & 1;
+      const char *source = base + (static_cast<u64>(high) << 32 | low);
+      const u32 row_target = (i / kRowsAtOnce % (8 / kRowsAtOnce) == 0 ? even : odd) + i / 8 * Tile::kGroupBytes;
 #pragma unroll
       for (int block = 0; block < Tile::kBlocks; ++block) {
-        ptx::cp_async_16_or_zero(target + i * (kRowStep / 8) * Tile::kGroupBytes + block * Tile::kBlockBytes, valid ? source + block * Tile::kRowBytes : p.k, valid);
+        ptx::cp_async_16_or_zero(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes, valid);
       }
     }
   }
@@ -192,41 +199,41 @@ class PrefillProducer90 {
     const u32 lane = thread % 32;
     UnitDrawer<Traits> drawer(lane);
     UnitReader<Traits> reader;
-    KvPosition k, v;
-    QueryPosition q;
+    KvPosition k;
+    if (thread < 32) drawer.publish(p, shared, 0);
     for (;;) {
-      const PrefillUnit &unit = thread < 32 ? drawer.next(p, shared) : reader.next(shared);
+      const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
       const TileRange<Traits> tiles(unit);
-      const char *k_base = p.k + unit.head * p.k_head_bytes;
-      const char *v_base = p.v + unit.head * p.v_head_bytes;
-      RowPages pages;
-      ask_pages(pages, p, unit, tiles.end - 1, thread);
+      i32 page = ask_page(p, unit, tiles.end - 1);
       for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
         if (tile >= tiles.begin) {
           ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
-          gather_rows<typename Traits::KeyTile>(p, k_base, p.k_page_bytes, p.k_token_bytes, pages, unit, tile, ptx::shared_address(&shared.k[k.slot()]), thread);
+          gather_rows<typename Traits::KeyTile>(p, p.k + unit.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes, page, tile, ptx::shared_address(&shared.k[k.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.k_full[k.slot()]));
-          k.next();
         }
         // An empty unit has q too: the consumers count on it.
         if (tile == tiles.end - 1) {
+          const QueryPosition q{reader.index()};
           ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
           copy_query_rows<128>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
           ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
-          q.next();
+          if (thread < 32) drawer.publish(p, shared, reader.index() + 1);
         }
         if (tile < tiles.end - 1) {
-          // Their pages were asked for a tile ago, so they are in L1.
-          ask_pages(pages, p, unit, tile + 1, thread);
+          const KvPosition v{k.count - 1};
+          // Read a tile ago, so in L1.
+          page = ask_page(p, unit, tile + 1);
           ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          gather_rows<typename Traits::ValueTile>(p, v_base, p.v_page_bytes, p.v_token_bytes, pages, unit, tile + 1, ptx::shared_address(&shared.v[v.slot()]), thread);
+          gather_rows<typename Traits::ValueTile>(p, p.v + unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page, tile + 1,
+                                                  ptx::shared_address(&shared.v[v.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
-          v.next();
         }
-        if (tile > tiles.begin) ask_pages(pages, p, unit, tile - 1, thread);
+        page = ask_page(p, unit, tile - 1);
+        k.next();
       }
-      if (thread >= 32) reader.release(shared, reader.index(), lane);
+      --k.count;
+      reader.release(shared, unit, lane);
     }
     ptx::cp_async_wait<0>();
   }

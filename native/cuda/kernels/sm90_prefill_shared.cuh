@@ -16,7 +16,7 @@ namespace fp {
 template <typename DtypeTag, int kQk, int kVo, bool kGatherRows, bool kHasFeatures>
 struct PrefillTraits90 {
   using Dtype = DtypeTag;
-  static constexpr PrefillTile90 kTile = prefill_tile_sm90(kQk, kVo, kGatherRows || kHasFeatures);
+  static constexpr PrefillTile90 kTile = prefill_tile_sm90(kQk, kVo, kGatherRows, kHasFeatures);
   static constexpr int kDimQk = kQk;
   static constexpr int kDimVo = kVo;
   static constexpr bool kGather = kGatherRows;
@@ -31,7 +31,7 @@ struct PrefillTraits90 {
   using ValueTile = SwizzledTile<kTokens, kVo>;
   // The warpgroups share what the CTA was launched with: 65536 registers over its threads, each thread's rounded down to a multiple of 8.
   static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
-  static constexpr int kProducerRegisters = kGather ? (kQk > 192 ? 56 : 72) : kConsumers == 3 ? 32 : 40;
+  static constexpr int kProducerRegisters = kGather ? 56 : 40;
   static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
   static_assert(kTokens % 16 == 0);
 };
@@ -77,8 +77,8 @@ struct PrefillShared90 {
   // Who arrives: at k_full and v_full a TMA's issuer, or all gathering threads; at q_full those that fetch q; at unit_full the drawer; at
   // the empties a lane of each warp that reads.
   static constexpr u32 kConsumerWarps = Traits::kConsumers * 4;
-  static constexpr u32 kQueryThreads = Traits::kGather ? 128 : 96;
-  static constexpr u32 kUnitReaders = kConsumerWarps + 3;
+  static constexpr u32 kQueryThreads = Traits::kGather ? 128 : 64;
+  static constexpr u32 kUnitReaders = kConsumerWarps + (Traits::kGather ? 4 : 3);
 
   __device__ __forceinline__ void init_barriers() {
     const u32 kv_arrivals = Traits::kGather ? 128 : 1;

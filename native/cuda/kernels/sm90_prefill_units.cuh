@@ -4,7 +4,7 @@
 
 namespace fp {
 
-// Draws units and publishes them. By warp 0 of the CTA.
+// Draws units and publishes them. By one warp of the CTA.
 template <typename Traits>
 class UnitDrawer {
   using Shared = PrefillShared90<Traits>;
@@ -13,11 +13,12 @@ class UnitDrawer {
   // The first units are dealt out by CTA, so drawing starts behind them.
   __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane), drawn_(static_cast<i32>(blockIdx.x) - static_cast<i32>(gridDim.x)) {}
 
-  // Publishes the next unit, and draws the one after it meanwhile. The unit stays as it is until kUnits further calls. Its item is -1 if
-  // there are no more.
-  __device__ __forceinline__ const PrefillUnit &next(const AttentionParams &p, Shared &shared) {
-    PrefillUnit &unit = shared.units[position_.slot()];
-    ptx::mbarrier_wait(ptx::shared_address(&shared.unit_empty[position_.slot()]), position_.phase() ^ 1);
+  // Publishes the next unit, the index-th, once there is room, and draws the one after it meanwhile. False: what it published is that there
+  // are no more.
+  __device__ __forceinline__ bool publish(const AttentionParams &p, Shared &shared, u32 index) {
+    const RingPosition<Shared::kUnits> position{index};
+    PrefillUnit &unit = shared.units[position.slot()];
+    ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.unit_empty[position.slot()]), position.phase() ^ 1);
     const QueueSize size(p);
     const i32 drawn = __shfl_sync(0xffffffffu, drawn_, 0) + static_cast<i32>(gridDim.x);
     if (drawn < size.num_units) {
@@ -34,10 +35,9 @@ class UnitDrawer {
     } else if (lane_ == 0) {
       unit.item = -1;
     }
-    if (lane_ == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position_.slot()]));
+    if (lane_ == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position.slot()]));
     __syncwarp();
-    position_.next();
-    return unit;
+    return drawn < size.num_units;
   }
 
  private:
@@ -69,7 +69,6 @@ class UnitDrawer {
 
   u32 lane_;
   i32 drawn_;  // of lane 0: what the counter gave for the next unit
-  RingPosition<Shared::kUnits> position_;
 };
 
 // Reads the units that were drawn, in order. By whole warps. A unit stays readable until it is released.
@@ -80,13 +79,23 @@ class UnitReader {
 
  public:
   // Waits for the next unit.
+  template <bool kAsleep = false>
   __device__ __forceinline__ const PrefillUnit &next(const Shared &shared) {
     const Position position{count_++};
-    ptx::mbarrier_wait(ptx::shared_address(&shared.unit_full[position.slot()]), position.phase());
+    const u32 barrier = ptx::shared_address(&shared.unit_full[position.slot()]);
+    if constexpr (kAsleep) {
+      ptx::mbarrier_wait_asleep(barrier, position.phase());
+    } else {
+      ptx::mbarrier_wait(barrier, position.phase());
+    }
     return shared.units[position.slot()];
   }
   // A unit by its index: the present one, or one before it.
   __device__ __forceinline__ const PrefillUnit &at(const Shared &shared, u32 index) const { return shared.units[Position{index}.slot()]; }
+  __device__ __forceinline__ void release(Shared &shared, const PrefillUnit &unit, u32 lane) const {
+    __syncwarp();
+    if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_empty[&unit - shared.units]));
+  }
   __device__ __forceinline__ void release(Shared &shared, u32 index, u32 lane) const {
     __syncwarp();
     if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_empty[Position{index}.slot()]));

@@ -11,7 +11,7 @@ namespace fp::cuda {
 bool has_prefill_sm90(CudaDevice &device) { return compute_capability(device) == 90 && image_arch(device) == 90; }
 
 void prefill_limits_sm90(CudaDevice &device, int head_dim_qk, int head_dim_vo, fp_attention_limits &limits) {
-  const PrefillTile90 tile = prefill_tile_sm90(head_dim_qk, head_dim_vo, false);
+  const PrefillTile90 tile = prefill_tile_sm90(head_dim_qk, head_dim_vo, false, false);
   limits.prefill_rows = prefill_rows_sm90(tile);
   limits.prefill_kv_tile = tile.kv_tile;
   limits.prefill_ctas = num_sms(device);
@@ -21,7 +21,7 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
   PrefillParams90 params{};
   params.attention = attention;
   const bool has_features = args.logits_soft_cap > 0 || args.custom_mask != 0;
-  PrefillTile90 tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, has_features);
+  PrefillTile90 tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, false, has_features);
   params.box_tokens = kv_box_tokens(args.page_size, tile.kv_tile);
   bool gathers = params.box_tokens < smallest_kv_box;
   if (!gathers && args.num_pages > 0) {
@@ -36,7 +36,7 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
     params.v_places_of_page = v.places_of_page;
     params.num_places = std::max(k.num_places, v.num_places);
   }
-  if (gathers) tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, true);
+  if (gathers) tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, true, has_features);
 
   char module[48], name[48];
   if (args.head_dim_qk == args.head_dim_vo) {

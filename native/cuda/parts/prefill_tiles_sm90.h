@@ -25,14 +25,14 @@ struct PrefillTile90 {
   bool query_in_registers;  // read from shared memory once a unit, not once a KV tile
 };
 
-// `heavy`: gathered rows, soft cap or custom masks, whose code takes registers from the tile.
-constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool heavy) {
-  if (head_dim_qk == 64) return {2, 128, 2, 1, !heavy};
-  if (head_dim_qk == 96) return {2, heavy ? 112 : 128, 2, 1, !heavy};
-  if (head_dim_qk == 128) return {2, 128, 3, 1, !heavy};
-  if (head_dim_qk == 192 && head_dim_vo == 128) return {2, heavy ? 96 : 128, 2, 1, false};
-  if (head_dim_qk == 192) return {2, heavy ? 64 : 96, 2, 1, false};
-  return {2, heavy ? 48 : 80, 2, 1, false};
+// Gathering rows, and soft cap and custom masks (`features`), take registers from the tile.
+constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool gather, bool features) {
+  if (head_dim_qk == 64) return {2, 128, 2, 1, !features};
+  if (head_dim_qk == 96) return {2, features ? 112 : 128, 2, 1, !features};
+  if (head_dim_qk == 128) return {2, gather && !features ? 112 : 128, 3, 1, !features};
+  if (head_dim_qk == 192 && head_dim_vo == 128) return {2, features ? 96 : 128, 2, 1, false};
+  if (head_dim_qk == 192) return {2, features ? 64 : 96, 2, 1, false};
+  return {2, gather || features ? 48 : 80, 2, 1, false};
 }
 
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }

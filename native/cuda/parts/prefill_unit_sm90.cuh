@@ -106,10 +106,18 @@ struct alignas(16) PrefillUnit {
 };
 static_assert(sizeof(PrefillUnit) == 64);
 
+// A row's columns of a thread, 8 j + e with e < 2, as bit 2 j + e: those below x.
+__device__ __forceinline__ u32 columns_below(i32 x, i32 num_bits) {
+  const i32 bits = min(max(x >> 3, -1) * 2 + min(x & 7, 2), num_bits);
+  return bits >= 32 ? 0xffffffffu : bits <= 0 ? 0u : (1u << bits) - 1u;
+}
+
 // Sets scores of what is not visible to -inf, where scores lie as wgmma_sm90.cuh says. This thread's rows are first_row and the one eight
 // further; scores are of the KV tokens from `token` on. kCustom: the unit may have a packed mask.
 template <int kTokens, bool kCustom>
 __device__ __forceinline__ void mask_scores_sm90(const AttentionParams &p, const PrefillUnit &unit, i32 first_row, float (&scores)[kTokens / 2], i32 token, u32 lane) {
+  constexpr int kBits = kTokens / 4;
+  static_assert(kBits <= 32);
   const i32 column = token + static_cast<i32>(lane % 4) * 2;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -119,29 +127,26 @@ __device__ __forceinline__ void mask_scores_sm90(const AttentionParams &p, const
     const i32 place = unit.gathered ? unit.rows().position(p, token_of_tile) : token_of_tile;
     const i32 from = max(unit.kv_begin, unit.see_begin + place) - column;
     const i32 to = min(unit.kv_end, unit.see_end + place) - column;
-#pragma unroll
-    for (int j = 0; j < kTokens / 8; ++j) {
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const i32 offset = 8 * j + e;
-        if (offset < from || offset >= to) scores[4 * j + 2 * half + e] = -kInfinity;
-      }
-    }
+    u32 visible = columns_below(to, kBits) & ~columns_below(from, kBits);
     if (kCustom && unit.packed_tile >= 0) {
       const RowTile *tile = p.tiles + unit.packed_tile;
       const i32 mask_byte = __ldg(&tile->mask_byte_begin);
       const i64 row_bit = (static_cast<i64>(__ldg(&tile->mask_row_begin)) + token_of_tile) * __ldg(&tile->mask_stride_bits) + __ldg(&tile->kv_pos_begin) + token;
       // The four lanes of a row fetch 16 tokens each in turn, and pass theirs round.
       u32 segment = 0;
+      u32 shown = 0;
 #pragma unroll
       for (int j = 0; j < kTokens / 8; ++j) {
         if (j % 8 == 0) segment = mask_bits_16(p, mask_byte, row_bit + (j / 2 + static_cast<i32>(lane % 4)) * 16);
         const u32 bits = __shfl_sync(0xffffffffu, segment, static_cast<int>((lane & ~3u) + j / 2 % 4)) >> (j % 2 * 8 + lane % 4 * 2);
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          if ((bits >> e & 1) == 0) scores[4 * j + 2 * half + e] = -kInfinity;
-        }
+        shown |= (bits & 3u) << 2 * j;
       }
+      visible &= shown;
+    }
+#pragma unroll
+    for (int i = 0; i < kBits; ++i) {
+      float &x = scores[4 * (i / 2) + 2 * half + i % 2];
+      x = visible >> i & 1 ? x : -kInfinity;
     }
   }
 }

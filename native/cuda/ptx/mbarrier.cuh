@@ -35,4 +35,9 @@ __device__ __forceinline__ void mbarrier_wait(u32 barrier, u32 parity) {
   }
 }
 
+// The same, for what lies far ahead of its use: leaves the issue slots to others.
+__device__ __forceinline__ void mbarrier_wait_asleep(u32 barrier, u32 parity) {
+  while (!mbarrier_try_wait(barrier, parity)) asm volatile("nanosleep.u32 100;\n" ::: "memory");
+}
+
 }  // namespace fp::ptx
