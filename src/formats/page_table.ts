@@ -8,6 +8,9 @@
  */
 import { InvalidArgumentError, PageError } from "../errors.ts";
 
+/** The most KV tokens a request may have: positions and windows then add up within 32 bits. */
+export const MAX_KV_TOKENS: number = 2 ** 30 - 1;
+
 /** The largest page of the kernels, in tokens. */
 export const MAX_PAGE_SIZE = 1024;
 
@@ -125,9 +128,9 @@ export function pageTableFromLists(
  * @param kvLens KV tokens in use of each row.
  */
 export function densePageTable(kvLens: ArrayLike<number>, maxKvTokens: number): PageTable {
-  if (!Number.isInteger(maxKvTokens) || maxKvTokens < 1 || maxKvTokens > 0x7fffffff) {
+  if (!Number.isInteger(maxKvTokens) || maxKvTokens < 1 || maxKvTokens > MAX_KV_TOKENS) {
     throw new InvalidArgumentError(
-      `Cannot see dense KV as pages: maxKvTokens is ${maxKvTokens}. Pass an integer >= 1.`,
+      `Cannot see dense KV as pages: maxKvTokens is ${maxKvTokens}. Pass an integer from 1 to 2^30 - 1.`,
     );
   }
   const pageSize = largestPageSize(maxKvTokens);
@@ -179,7 +182,9 @@ export function checkPageTable(table: PageTable, numPages?: number): void {
         `lastPageLen of row ${row} is ${last} for ${count} pages. Expected ${count === 0 ? "0" : `1 to ${pageSize}`}.`,
       );
     }
-    if (kvLen(table, row) > 0x7fffffff) refuse(`row ${row} has ${kvLen(table, row)} KV tokens. At most 2^31 - 1 fit.`);
+    if (kvLen(table, row) > MAX_KV_TOKENS) {
+      refuse(`row ${row} has ${kvLen(table, row)} KV tokens. At most 2^30 - 1 fit.`);
+    }
   }
   if (indptr[rows] > indices.length) {
     refuse(`indptr ends with ${indptr[rows]}, but there are ${indices.length} page ids.`);

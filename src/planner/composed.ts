@@ -5,6 +5,7 @@
  */
 import { InvalidArgumentError } from "../errors.ts";
 import { checkLevels, type KvLevel } from "../formats/levels.ts";
+import { MAX_KV_TOKENS } from "../formats/page_table.ts";
 import { ROW_ENTRY } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
 import type { CheckedConfig } from "./problem.ts";
@@ -117,7 +118,7 @@ export class ComposedTiles {
     for (let l = 0; l < levels.length; l++) {
       if (!this.#measureLevel(l, levels[l], levels[0].pages.pageSize)) {
         checkLevels(levels, qoIndptr);
-        throw new InvalidArgumentError(`Cannot plan: a request has more than 2^31 - 1 KV tokens at level ${l}.`);
+        throw new InvalidArgumentError(`Cannot plan: a request has more than 2^30 - 1 KV tokens at level ${l}.`);
       }
     }
   }
@@ -157,7 +158,7 @@ export class ComposedTiles {
           for (let t = 1; t < qoLen; t++) if (rowIndices[i + t] !== qoBegin + t) return false;
         }
         this.#lastLevel[request] = l + 1;
-        if (this.#kvLen[request] + kvLen > 0x7fffffff) return false;
+        if (this.#kvLen[request] + kvLen > MAX_KV_TOKENS) return false;
         this.#kvLen[request] += kvLen;
         i += qoLen;
       }

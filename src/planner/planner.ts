@@ -6,7 +6,7 @@
 import { InvalidArgumentError } from "../errors.ts";
 import { PLAN_HEADER } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
-import { checkPageTable, type PageTable } from "../formats/page_table.ts";
+import { checkPageTable, MAX_KV_TOKENS, type PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
 import {
   boundsOfExtent,
@@ -146,7 +146,7 @@ class WorkPlanner implements Planner {
       const last = lastPageLen[r];
       if (
         qoIndptr[r + 1] < qoIndptr[r] || numPages < 0 ||
-        (numPages === 0 ? last !== 0 : last < 1 || last > pageSize || numPages > 0x1fffff)
+        (numPages === 0 ? last !== 0 : last < 1 || last > pageSize || (numPages - 1) * pageSize + last > MAX_KV_TOKENS)
       ) {
         isGood = false;
       }
@@ -256,7 +256,8 @@ class WorkPlanner implements Planner {
 
   #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {
     const state = this.#state;
-    const { words } = state;
+    const { words, layout } = state;
+    this.#queue.orderPieces(words, layout, this.#scheduler.numWorkItems);
     state.numTokens = numTokens;
     state.numRequests = numRequests;
     state.numKvIndices = numKvIndices;
@@ -396,5 +397,5 @@ function refusePages(qoIndptr: Int32Array, pages: PageTable): never {
     );
   }
 
-  throw new InvalidArgumentError("Cannot plan: a request has 2^31 KV tokens or more.");
+  throw new InvalidArgumentError("Cannot plan: a request has 2^30 KV tokens or more.");
 }

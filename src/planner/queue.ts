@@ -8,16 +8,23 @@
  * - units longer than half of an equal share: with a few requests the whole queue;
  * - of units of like length, those that would not fill a last round of all CTAs.
  *
+ * Pieces are equal shares, except that a share that begins in one unit and ends in the next is two pieces. So they too are drawn the longest
+ * first: the short ones of two shares make up for each other (longest processing time first; Graham, "Bounds on Multiprocessing Timing
+ * Anomalies", 1969: at most 4/3 of the best).
+ *
  * Worked example: 16384 tokens that see all of each other, 8 KV heads, 32 tokens a tile: 512 tiles, 4096 units of 128 steps. 132 CTAs
  * do 31 rounds and 4 units more, which would take a 32nd round (3 % of the time). So one tile's 8 units are cut into pieces, and the other
  * 4088 fill 31 rounds.
  *
  * @module
  */
+import { WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
 import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
 import type { TileList } from "./tiles.ts";
+
+const ITEM_WORDS = WORK_ITEM.words;
 
 /** A last round that is emptier than this share of all rounds is cut. */
 const MAX_IDLE_SHARE = 0.01;
@@ -32,6 +39,8 @@ export class Queue {
   numItems = 0;
   readonly #config: CheckedConfig;
   #order: Int32Array = new Int32Array(0);
+  #pieceKeys: Float64Array = new Float64Array(0);
+  #pieceWords: Int32Array = new Int32Array(0);
   /** First place of each number of steps, from the most to the fewest. */
   #places: Int32Array = new Int32Array(64);
 
@@ -71,6 +80,32 @@ export class Queue {
     this.numPieces = scheduler.numWorkItems - firstItem;
     for (let i = firstWhole; i < endWhole; i++) scheduler.appendWhole(tiles, words, layout, order[i]);
     this.numItems = Math.max(0, endWhole - firstWhole);
+  }
+
+  /** Puts the pieces in order. Only then when nothing counts on the order of the schedule any more. */
+  orderPieces(words: Int32Array, { workOffset }: PlanLayout, numWorkItems: number): void {
+    const count = this.numPieces;
+    if (count < 2) return;
+    const begin = workOffset + (numWorkItems - this.numItems - count) * ITEM_WORDS;
+    if (this.#pieceKeys.length < count) {
+      this.#pieceKeys = new Float64Array(2 * count);
+      this.#pieceWords = new Int32Array(2 * count * ITEM_WORDS);
+    }
+    const keys = this.#pieceKeys.subarray(0, count);
+    // One number holds length and place, so that the sort is numeric and stable.
+    for (let i = 0; i < count; i++) {
+      const at = begin + i * ITEM_WORDS;
+      keys[i] = i - (words[at + WORK_ITEM.kvEnd] - words[at + WORK_ITEM.kvBegin]) * 2 ** 20;
+    }
+    keys.sort();
+    const copy = this.#pieceWords;
+    copy.set(words.subarray(begin, begin + count * ITEM_WORDS));
+    for (let i = 0; i < count; i++) {
+      const place = (keys[i] % 2 ** 20 + 2 ** 20) % 2 ** 20;
+      for (let word = 0; word < ITEM_WORDS; word++) {
+        words[begin + i * ITEM_WORDS + word] = copy[place * ITEM_WORDS + word];
+      }
+    }
   }
 
   #cut(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, begin: number, end: number): void {

@@ -241,6 +241,19 @@ describe("planner, bad input", () => {
         /maxLevels is 1/,
       ],
       [{ qoIndptr: Int32Array.of(0, 2, 1), pages }, InvalidArgumentError, /falls from 2 to 1/],
+      [
+        {
+          qoIndptr: indptrOf([1]),
+          pages: {
+            indptr: Int32Array.of(0, 2 ** 20),
+            indices: new Int32Array(2 ** 20),
+            lastPageLen: Int32Array.of(1024),
+            pageSize: 1024,
+          },
+        },
+        InvalidArgumentError,
+        /row 0 has 1073741824 KV tokens. At most 2\^30 - 1 fit/,
+      ],
       [{ qoIndptr: Int32Array.of(1, 2, 3), pages }, InvalidArgumentError, /starts with 1/],
       [{ qoIndptr: indptrOf([1]), pages }, InvalidArgumentError, /1 requests, the page table has 2 rows/],
       [{ qoIndptr: new Int32Array(0), pages }, InvalidArgumentError, /qoIndptr is empty/],
