@@ -4,24 +4,15 @@
  *   deno run -A bench/prefill_bench.ts [--cases main|pages|shapes|uneven|all] [--json FILE] [--rounds 4] [--calls 6]
  *   deno bench -A bench/prefill_bench.ts
  */
-import { BatchAttention, type Device, openDevice, type PageTable, pageTableFromLists, type Tensor } from "../mod.ts";
-import { formatCase, option } from "./support/cases.ts";
-import { randomTensor } from "./support/random_tensor.ts";
+import { type Device, openDevice } from "../mod.ts";
+import { flag, formatCase, option } from "./support/cases.ts";
+import { hasCuda } from "./support/runtime.ts";
+import { type AttentionCase, PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
 import { median, sleep, timeCalls } from "./support/timer.ts";
 import { TorchPeer } from "./support/torch_peer.ts";
 
-interface PrefillCase {
-  /** Query and KV tokens of each request. */
-  readonly qoLens: readonly number[];
-  readonly kvLens: readonly number[];
-  readonly numQoHeads: number;
-  readonly numKvHeads: number;
-  readonly headDim: number;
-  readonly causal: boolean;
-  readonly windowLeft?: number;
-  /** 0: dense, as pages of 1024 in order. */
-  readonly pageSize: number;
+interface PrefillCase extends AttentionCase {
   /** Words that name the lengths. */
   readonly lengths: Readonly<Record<string, number | string>>;
 }
@@ -111,61 +102,6 @@ function nameOf({ causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, wi
   });
 }
 
-/** Our engine, planned and with its tensors made. */
-class Prepared implements Disposable {
-  readonly #stack = new DisposableStack();
-  readonly #attention: BatchAttention;
-  readonly #q: Tensor;
-  readonly #k: Tensor;
-  readonly #v: Tensor;
-  readonly #out: Tensor;
-
-  constructor(
-    device: Device,
-    { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize }: PrefillCase,
-  ) {
-    const use = <T extends Disposable>(value: T): T => this.#stack.use(value);
-    const numTokens = qoLens.reduce((a, b) => a + b, 0);
-    const size = pageSize === 0 ? 1024 : pageSize;
-    const pages = scatteredPages(kvLens, size, pageSize !== 0);
-    const numPages = pages.indices.length;
-    this.#attention = use(
-      new BatchAttention(device, { numQoHeads, numKvHeads, headDim, dtype: "bf16", causal, windowLeft }),
-    );
-    this.#q = use(randomTensor(device, [numTokens, numQoHeads, headDim], "bf16", 1));
-    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 2));
-    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 3));
-    this.#out = use(device.tensor([numTokens, numQoHeads, headDim], "bf16"));
-    const qoIndptr = [0];
-    for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);
-    this.#attention.plan({ qoIndptr, pages });
-  }
-
-  run(): void {
-    this.#attention.run({ q: this.#q, cache: { k: this.#k, v: this.#v }, out: this.#out });
-  }
-
-  [Symbol.dispose](): void {
-    this.#stack.dispose();
-  }
-}
-
-/** Pages of all requests, in an order that no cache line prefetch profits from; or in order. */
-function scatteredPages(kvLens: readonly number[], pageSize: number, scatter: boolean): PageTable {
-  const counts = kvLens.map((kvLen) => Math.ceil(kvLen / pageSize));
-  const total = counts.reduce((a, b) => a + b, 0);
-  // A multiplier prime to the number of pages makes a permutation.
-  let step = scatter ? Math.floor(total * 0.618) | 1 : 1;
-  const gcd = (a: number, b: number): number => b === 0 ? a : gcd(b, a % b);
-  while (gcd(step, total) !== 1) step += 2;
-  let next = 0;
-  return pageTableFromLists(
-    counts.map((count) => Int32Array.from({ length: count }, () => next++ * step % total)),
-    kvLens,
-    pageSize,
-  );
-}
-
 async function measure(
   device: Device,
   peer: TorchPeer | undefined,
@@ -173,7 +109,7 @@ async function measure(
   rounds: number,
   calls: number,
 ): Promise<ResultRow> {
-  using prepared = new Prepared(device, test);
+  using prepared = new PreparedAttention(device, test);
   const { qoLens, numQoHeads, numKvHeads, headDim, causal, windowLeft } = test;
   const isUniform = qoLens.every((l, r) => l === qoLens[0] && l === test.kvLens[r]) && windowLeft === undefined;
   const ours: number[] = [];
@@ -214,7 +150,7 @@ async function main(): Promise<void> {
     throw new Error(`There are no cases "${set}". Pass one of ${Object.keys(SETS).join(", ")}, all.`);
   }
   using device = await openDevice({ backend: "cuda" });
-  await using peer = flagless("no-peer") ? await TorchPeer.start() : undefined;
+  await using peer = flag("no-peer") ? undefined : await TorchPeer.start();
   const rows: ResultRow[] = [];
   for (const test of tests) {
     const row = await measure(device, peer, test, Number(option("rounds") ?? 4), Number(option("calls") ?? 6));
@@ -225,14 +161,11 @@ async function main(): Promise<void> {
   if (json !== undefined) writeResults(json, device, rows);
 }
 
-function flagless(name: string): boolean {
-  return !Deno.args.includes(`--${name}`);
-}
-
+const ignore = import.meta.main || !await hasCuda();
 for (const test of SETS.main) {
-  Deno.bench(nameOf(test), async (bench) => {
+  Deno.bench({ name: nameOf(test), ignore }, async (bench) => {
     using device = await openDevice({ backend: "cuda" });
-    using prepared = new Prepared(device, test);
+    using prepared = new PreparedAttention(device, test);
     prepared.run();
     await device.synchronize();
     bench.start();
@@ -242,4 +175,4 @@ for (const test of SETS.main) {
   });
 }
 
-if (import.meta.main && Deno.args[0] !== "bench") await main();
+if (import.meta.main) await main();

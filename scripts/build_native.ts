@@ -34,9 +34,7 @@ const toolchain = await setUpToolchain();
 const buildId = computeBuildId(root);
 const noCuda = Deno.args.includes("--no-cuda");
 const { modules, records } = noCuda ? { modules: undefined, records: [] } : await buildKernels(root, cache, toolchain);
-// A register or four, stored before a loop that does not use them and loaded after it, cost nothing; more means a loop that spills.
-const MAX_SPILL_BYTES = 32;
-const spilling = records.filter(({ spillBytes }) => spillBytes > MAX_SPILL_BYTES);
+const spilling = records.filter(({ spillBytes }) => spillBytes > 0);
 if (spilling.length > 0) {
   console.error(
     `These kernels spill registers: ${spilling.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ")}.`,

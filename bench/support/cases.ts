@@ -1,4 +1,5 @@
 /** A benchmark case as words: `prefill causal=1 d=128 hq=32 ...`. Tools read result files by them. */
+import process from "node:process";
 
 /** A case: what is measured, and its parameters in the order they are written. */
 export interface BenchCase {
@@ -12,12 +13,12 @@ export function formatCase({ kind, params }: BenchCase): string {
 }
 
 /** `--name value` of the command line; undefined if absent. */
-export function option(name: string, args: readonly string[] = Deno.args): string | undefined {
+export function option(name: string, args: readonly string[] = process.argv): string | undefined {
   const at = args.indexOf(`--${name}`);
   return at < 0 ? undefined : args[at + 1];
 }
 
 /** True if `--name` is on the command line. */
-export function flag(name: string, args: readonly string[] = Deno.args): boolean {
+export function flag(name: string, args: readonly string[] = process.argv): boolean {
   return args.includes(`--${name}`);
 }

@@ -1,4 +1,6 @@
 /** Result files: what was measured, on which device, with which build, by which command. */
+import { writeFileSync } from "node:fs";
+import process from "node:process";
 import type { Device } from "../../mod.ts";
 
 /** One measured figure. */
@@ -15,20 +17,29 @@ export interface ResultRow {
 
 /** Writes `{ device, driver, buildId, command, date, rows }`. */
 export function writeResults(path: string, device: Device, rows: readonly ResultRow[]): void {
-  const { driverVersion } = device.facts;
+  writeFileSync(path, resultsText(device, rows));
+}
+
+/** That file's text. */
+export function resultsText(device: Device, rows: readonly ResultRow[]): string {
   const file = {
     device: device.name,
-    driver: driverVersion,
+    driver: device.facts.driverVersion,
     buildId: device.native.fp_build_id(),
-    command: `deno run -A ${scriptName()} ${Deno.args.join(" ")}`.trim(),
+    command: commandLine(),
     date: new Date().toISOString(),
     rows,
   };
-  Deno.writeTextFileSync(path, JSON.stringify(file, null, 1) + "\n");
+  return JSON.stringify(file, null, 1) + "\n";
 }
 
-function scriptName(): string {
-  return Deno.mainModule.replace(/^.*\/bench\//, "bench/");
+/** As it would be typed in the repository, without where the results go. */
+function commandLine(): string {
+  const [, script, ...args] = process.argv;
+  const at = args.indexOf("--json");
+  if (at >= 0) args.splice(at, 2);
+  const runtime = "Deno" in globalThis ? "deno run -A" : "bun";
+  return [runtime, script.replace(/^.*\/bench\//, "bench/"), ...args].join(" ");
 }
 
 /** A figure with so many significant digits. */

@@ -1,5 +1,6 @@
 /** Compiles C++ with zig and links a library. Same sources, same bytes: no path, time or machine gets into the result. */
 import { createHash } from "node:crypto";
+import { deflateSync } from "fflate";
 import type { Module } from "./kernels.ts";
 import { forEachLimited, runProgram } from "./parallel.ts";
 import { exists } from "./setup.ts";
@@ -85,15 +86,31 @@ function embeddedTable(modules: readonly Module[]): string {
     "namespace fp::cuda {",
     "namespace {",
   ];
-  modules.forEach(({ path, arch }, i) => {
-    // PTX is text: the driver wants a NUL behind it.
-    lines.push(`alignas(64) const unsigned char data${i}[] = {`, `#embed "${path}"`, arch === 0 ? ", 0" : "", "};");
+  const sizes = modules.map(({ path, arch }) => packModule(path, arch === 0));
+  modules.forEach(({ path }, i) => {
+    lines.push(`const unsigned char data${i}[] = {`, `#embed "${packedPath(path)}"`, "};");
   });
   lines.push("}  // namespace", "const EmbeddedModule embedded_modules[] = {");
-  modules.forEach(({ name, arch }, i) => lines.push(`    {"${name}", ${arch}, data${i}, sizeof data${i}},`));
-  if (modules.length === 0) lines.push('    {"", -1, nullptr, 0},');
+  modules.forEach(({ name, arch }, i) =>
+    lines.push(`    {"${name}", ${arch}, data${i}, sizeof data${i}, ${sizes[i]}},`)
+  );
+  if (modules.length === 0) lines.push('    {"", -1, nullptr, 0, 0},');
   lines.push("};", `const size_t num_embedded_modules = ${modules.length};`, "}  // namespace fp::cuda", "");
   return lines.join("\n");
+}
+
+const packedPath = (path: string): string => `${path}.deflate`;
+
+/** Writes a module's bytes packed beside it, by a packer that is pinned, so that rebuilding gives the same bytes. Returns how many it unpacks to. */
+function packModule(path: string, isText: boolean): number {
+  const bytes = Deno.readFileSync(path);
+  // The driver wants a NUL behind PTX.
+  const data = new Uint8Array(bytes.length + (isText ? 1 : 0));
+  data.set(bytes);
+  const temporary = `${packedPath(path)}.${Deno.pid}`;
+  Deno.writeFileSync(temporary, deflateSync(data, { level: 9 }));
+  Deno.renameSync(temporary, packedPath(path));
+  return data.length;
 }
 
 function hashOfHeaders(root: string): string {

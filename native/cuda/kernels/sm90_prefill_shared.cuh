@@ -60,7 +60,8 @@ struct RingCursor {
 
 template <typename Traits>
 struct PrefillShared90 {
-  static constexpr int kUnits = 4;  // units that the producer may be ahead of the consumers
+  // Places for units. The fewer are drawn ahead, the fairer the end; a warp that draws and gathers must not wait for one.
+  static constexpr int kUnits = Traits::kGather ? 4 : 3;
   u8 q[Traits::kQueryBuffers][Traits::QueryTile::kBytes];
   u8 k[Traits::kStages][Traits::KeyTile::kBytes];
   u8 v[Traits::kStages][Traits::ValueTile::kBytes];

@@ -10,19 +10,16 @@ class UnitDrawer {
   using Shared = PrefillShared90<Traits>;
 
  public:
-  // The first units are dealt out by CTA, so drawing starts behind them.
-  __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane), drawn_(static_cast<i32>(blockIdx.x) - static_cast<i32>(gridDim.x)) {}
+  __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane) {}
 
-  // Publishes the next unit, the index-th, once there is room, and draws the one after it meanwhile. False: what it published is that there
-  // are no more.
+  // Draws the next unit, the CTA's index-th, and publishes it, once there is room. False: what it published is that there are no more.
   __device__ __forceinline__ bool publish(const AttentionParams &p, Shared &shared, u32 index) {
     const RingPosition<Shared::kUnits> position{index};
     PrefillUnit &unit = shared.units[position.slot()];
     ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.unit_empty[position.slot()]), position.phase() ^ 1);
     const QueueSize size(p);
-    const i32 drawn = __shfl_sync(0xffffffffu, drawn_, 0) + static_cast<i32>(gridDim.x);
+    const i32 drawn = index == 0 ? static_cast<i32>(blockIdx.x) : draw(p, size.num_units);
     if (drawn < size.num_units) {
-      draw(p, size.num_units);
       i32 item = size.first_item + drawn;
       i32 head = 0;
       if (drawn < size.num_pieces) {
@@ -35,7 +32,10 @@ class UnitDrawer {
     } else if (lane_ == 0) {
       unit.item = -1;
     }
-    if (lane_ == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position.slot()]));
+    if (lane_ == 0) {
+      unit.slot = static_cast<i32>(position.slot());
+      ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position.slot()]));
+    }
     __syncwarp();
     return drawn < size.num_units;
   }
@@ -57,18 +57,19 @@ class UnitDrawer {
     }
   };
 
-  // Each unit means one draw by the CTA that has it, for its next: num_units draws in all. The last of them leaves the counter as the
-  // plan had it.
-  __device__ __forceinline__ void draw(const AttentionParams &p, i32 num_units) {
+  // The first units are dealt out by CTA, and drawing starts behind them. Each unit means one draw by the CTA that had it: num_units draws in
+  // all. The last of them leaves the counter as the plan had it.
+  __device__ __forceinline__ i32 draw(const AttentionParams &p, i32 num_units) const {
+    i32 drawn = 0;
     if (lane_ == 0) {
       int *counter = const_cast<int *>(&p.header->queue_next);
-      drawn_ = atomicAdd(counter, 1);
-      if (drawn_ == num_units - 1) *counter = 0;
+      drawn = atomicAdd(counter, 1);
+      if (drawn == num_units - 1) *counter = 0;
     }
+    return __shfl_sync(0xffffffffu, drawn, 0) + static_cast<i32>(gridDim.x);
   }
 
   u32 lane_;
-  i32 drawn_;  // of lane 0: what the counter gave for the next unit
 };
 
 // Reads the units that were drawn, in order. By whole warps. A unit stays readable until it is released.
@@ -92,9 +93,11 @@ class UnitReader {
   }
   // A unit by its index: the present one, or one before it.
   __device__ __forceinline__ const PrefillUnit &at(const Shared &shared, u32 index) const { return shared.units[Position{index}.slot()]; }
+  // The slot is read again, rather than kept in a register.
   __device__ __forceinline__ void release(Shared &shared, const PrefillUnit &unit, u32 lane) const {
     __syncwarp();
-    if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_empty[&unit - shared.units]));
+    asm volatile("" ::: "memory");
+    if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_empty[unit.slot]));
   }
   __device__ __forceinline__ void release(Shared &shared, u32 index, u32 lane) const {
     __syncwarp();

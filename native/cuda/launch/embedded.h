@@ -6,9 +6,10 @@ namespace fp::cuda {
 
 struct EmbeddedModule {
   const char *name;  // base name of the .cu file
-  int arch;          // 80: cubin for sm_80; 90: for sm_90a; 0: PTX text, NUL-terminated
-  const unsigned char *data;
-  size_t num_bytes;
+  int arch;          // 80: cubin for sm_80; 90: for sm_90a; 0: PTX text, with a NUL behind it
+  const unsigned char *packed;  // raw DEFLATE
+  size_t num_packed_bytes;
+  size_t num_bytes;  // unpacked
 };
 
 extern const EmbeddedModule embedded_modules[];

@@ -1,5 +1,8 @@
 #include "module.h"
 
+#include <vector>
+
+#include "../../host/inflate.h"
 #include "device.h"
 #include "embedded.h"
 
@@ -40,11 +43,15 @@ CUmodule Modules::load(const std::string &name) const {
     fail(FP_NOT_SUPPORTED, "this library has no kernels \"%s\" for compute capability %d.%d%s.", name.c_str(), capability_ / 10, capability_ % 10,
          only_ptx_ ? " as PTX (FLASHPAGE_CUDA_ARCH)" : "");
   }
+  std::vector<unsigned char> data(image->num_bytes);
+  if (!inflate(image->packed, image->num_packed_bytes, data.data(), data.size())) {
+    fail(FP_INTERNAL, "the kernels \"%s\" in this library are damaged.", name.c_str());
+  }
   char log[2048] = "";
   int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
   void *values[] = {log, reinterpret_cast<void *>(sizeof log - 1)};
   CUmodule module = nullptr;
-  const CUresult result = driver().cuModuleLoadDataEx(&module, image->data, 2, options, values);
+  const CUresult result = driver().cuModuleLoadDataEx(&module, data.data(), 2, options, values);
   FLASHPAGE_CUDA(result, "loading the %s of kernels \"%s\"%s%.300s", image->arch == ptx ? "PTX" : "cubin", name.c_str(), *log ? ", which says: " : "", log);
   return module;
 }

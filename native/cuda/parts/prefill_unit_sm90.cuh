@@ -23,7 +23,7 @@ struct alignas(16) PrefillUnit {
   i32 all_begin;  // every row sees these, before a packed mask
   i32 all_end;
   i32 packed_tile;  // the tile, if it has a packed mask; else -1
-  i32 reserved;
+  i32 slot;         // where in shared memory this is
 
   __device__ __forceinline__ TileRows rows() const { return {token_begin, num_tokens, gathered, 0}; }
 
