@@ -1,5 +1,5 @@
 /**
- * What the host pays: planning a batch, and enqueueing a `run`, in Deno and in Bun.
+ * What the host pays: planning a batch (with and without the plan's way to the device), and enqueueing a `run`, in Deno and in Bun.
  *
  *   deno run -A bench/host_bench.ts [--backend cpu|cuda] [--json FILE]
  *   bun bench/host_bench.ts
@@ -10,10 +10,21 @@ import process from "node:process";
 import { writeFileSync } from "node:fs";
 import { Bench } from "tinybench";
 import { BatchAttention, type Device, indptrOf, openDevice, pageTableFromLists } from "../mod.ts";
+import { createPlanner } from "../src/planner/planner.ts";
 import { formatCase, option } from "./support/cases.ts";
 import { type ResultRow, resultsText, round } from "./support/results.ts";
 
 const HEADS = { numQoHeads: 32, numKvHeads: 8, headDim: 128 } as const;
+
+/** What fp_attention_limits gives there for these heads. */
+const H100_LIMITS = {
+  numCtas: 264,
+  decodeRows: 16,
+  prefillRows: 128,
+  decodeKvTile: 64,
+  prefillKvTile: 128,
+  prefillCtas: 132,
+};
 
 /** Requests of uneven lengths around 1000 tokens, in pages of 16. */
 function batchOf(b: number, qoLen: number) {
@@ -31,6 +42,17 @@ async function planRow(device: Device, b: number, qoLen: number): Promise<Result
   });
   await device.synchronize();
   return row("plan", { b, qo: qoLen, kv: "500..1500", page: 16 }, us);
+}
+
+/** The planner alone, for the CTAs and tiles of an H100. */
+async function plannerRow(b: number, qoLen: number): Promise<ResultRow> {
+  const { numQoHeads, numKvHeads, headDim } = HEADS;
+  const planner = createPlanner({ numQoHeads, numKvHeads, headDimVo: headDim, causal: true, limits: H100_LIMITS });
+  const batch = batchOf(b, qoLen);
+  const us = await medianOf(() => {
+    planner.plan(batch);
+  });
+  return row("planner", { ctas: H100_LIMITS.numCtas, b, qo: qoLen, kv: "500..1500", page: 16 }, us);
 }
 
 async function runRow(device: Device): Promise<ResultRow> {
@@ -73,6 +95,8 @@ using device = await openDevice({ backend: (option("backend", process.argv) ?? "
 const rows = [await runRow(device)];
 for (const b of [1, 64, 256, 1024]) rows.push(await planRow(device, b, 1));
 for (const b of [64, 1024]) rows.push(await planRow(device, b, 128));
+for (const b of [1, 64, 256, 1024]) rows.push(await plannerRow(b, 1));
+for (const b of [64, 1024]) rows.push(await plannerRow(b, 128));
 for (const { case: name, ours, unit } of rows) console.log(`${name.padEnd(50)} ${ours} ${unit}`);
 const json = option("json", process.argv);
 if (json !== undefined) writeFileSync(json, resultsText(device, rows));

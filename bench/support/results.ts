@@ -39,7 +39,9 @@ function commandLine(): string {
   const at = args.indexOf("--json");
   if (at >= 0) args.splice(at, 2);
   const runtime = "Deno" in globalThis ? "deno run -A" : "bun";
-  return [runtime, script.replace(/^.*\/bench\//, "bench/"), ...args].join(" ");
+  const settings = ["FLASHPAGE_CUDA_ARCH", "FLASHPAGE_CPU_ISA"].filter((name) => process.env[name])
+    .map((name) => `${name}=${process.env[name]}`);
+  return [...settings, runtime, script.replace(/^.*\/bench\//, "bench/"), ...args].join(" ");
 }
 
 /** A figure with so many significant digits. */
