@@ -19,6 +19,7 @@ import {
 import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
 import type { Plan } from "./plan.ts";
+import { PlanState } from "./plan_state.ts";
 import {
   type AttentionProblem,
   checkConfig,
@@ -47,40 +48,6 @@ export interface Planner {
 /** Creates a planner. @throws {InvalidArgumentError} naming the value that is wrong. */
 export function createPlanner(config: PlannerConfig): Planner {
   return new WorkPlanner(checkConfig(config));
-}
-
-/** The plan as the planner writes it. */
-class PlanState implements Plan {
-  words: Int32Array<ArrayBuffer> = new Int32Array(0);
-  layout: PlanLayout;
-  readonly kvIndices: Int32Array[] = [];
-  readonly kvIndexCounts: number[] = [];
-  numKvIndices = 0;
-  pageSize = 1;
-  numTokens = 0;
-  numRequests = 0;
-  readonly numKvHeads: number;
-  readonly groupSize: number;
-  numTiles = 0;
-  numWorkItems = 0;
-  numQueuedPieces = 0;
-  numQueuedItems = 0;
-  numMerges = 0;
-  numPartials = 0;
-  numRowEntries = 0;
-  numPartialRows = 0;
-  maxPartialRows = 0;
-  workspaceBytes = 0;
-  tileClasses = 0;
-  readonly hasFixedCapacity: boolean;
-
-  constructor({ numKvHeads, groupSize, capacity }: CheckedConfig, layout: PlanLayout) {
-    this.numKvHeads = numKvHeads;
-    this.groupSize = groupSize;
-    this.hasFixedCapacity = capacity !== undefined;
-    this.layout = layout;
-    this.words = new Int32Array(layout.numPlanWords);
-  }
 }
 
 class WorkPlanner implements Planner {
