@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { madePages } from "../scripts/pages/pages.ts";
+import type { ResultRow } from "../scripts/pages/result_file.ts";
 import { fillTables } from "../scripts/pages/tables.ts";
 import { TemporaryFolder } from "./support/package_copy.ts";
 import { readText, ROOT } from "./support/paths.ts";
@@ -73,7 +74,7 @@ describe("tables and pictures of measured figures", () => {
   });
 
   it("are made from the rows that a mark asks for", () => {
-    const rows = [
+    const rows: ResultRow[] = [
       { case: "decode b=1 page=16", unit: "us", ours: 20, peers: { other: 30 }, roofline: 15 },
       { case: "decode b=16 page=16", unit: "us", ours: 1234.5, peers: {}, roofline: null },
     ];
