@@ -17,7 +17,7 @@ struct DecodeShared {
   u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
   u8 q[decode_query_bytes(Traits::kDimQk)];  // of all warps, if registers can't hold it
   float merge[decode_warps][decode_rows][decode_merge_pitch];
-  float max[decode_warps][decode_rows];
+  float shift[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
   KvCursorState cursors[decode_warps];
 };
@@ -34,7 +34,7 @@ class DecodeLoop {
   static constexpr u32 kMergeBarrier = 1;
   static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
-  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, 32, decode_chunk, decode_kv_tile>;
+  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, 32, decode_chunk, decode_kv_tile, false>;
   static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
   static_assert(kSlots % 2 == 0);
 
@@ -57,7 +57,6 @@ class DecodeLoop {
         const Queries q(p, shared, rows, work.head_begin + head, warp, lane);
         float out[1][kColumnTiles][4];
         SoftmaxState<1> state;
-        state.clear();
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n) out[0][n][0] = out[0][n][1] = out[0][n][2] = out[0][n][3] = 0.f;
 
@@ -230,12 +229,12 @@ class DecodeLoop {
   static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
                                                          const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, i32 warp, u32 lane) {
     constexpr int kColumns = decode_merge_columns;
-    state.add_up_lanes();
+    state.rows[0].add_up_lanes();
     if (lane % 4 == 0) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        shared.max[warp][lane / 4 + 8 * half] = state.max[0][half];
-        shared.sum[warp][lane / 4 + 8 * half] = state.sum[0][half];
+        shared.shift[warp][lane / 4 + 8 * half] = state.rows[0].shift(half);
+        shared.sum[warp][lane / 4 + 8 * half] = state.rows[0].sum[half];
       }
     }
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
@@ -243,7 +242,7 @@ class DecodeLoop {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const Total total(shared, lane / 4 + 8 * half);
-      scale[half] = ptx::exp2(state.max[0][half] - total.shift) * normaliser(total.sum);
+      scale[half] = ptx::exp2(state.rows[0].shift(half) - total.shift) * normaliser(total.sum);
     }
 
     // What this thread stores of each piece: four columns of a row.
@@ -261,7 +260,7 @@ class DecodeLoop {
     float *to_partial = p.partial_out + static_cast<i64>(target.partial_row + row) * Traits::kDimVo + column;
     if (token >= 0 && column == 0) {
       const Total total(shared, row);
-      const float lse = natural_lse(total.max, total.sum);
+      const float lse = natural_lse(total.shift, total.sum);
       if (target.partial_row >= 0) {
         p.partial_lse[target.partial_row + row] = lse;
       } else if (p.lse != nullptr) {
@@ -300,20 +299,18 @@ class DecodeLoop {
     }
   }
 
-  // A row's maximum and sum over the warps.
+  // A row's largest shift over the warps, and its sum by that.
   struct Total {
-    float max;
     float shift;
     float sum;
 
     __device__ __forceinline__ Total(const Shared &shared, i32 row) {
-      max = shared.max[0][row];
+      shift = shared.shift[0][row];
 #pragma unroll
-      for (int w = 1; w < decode_warps; ++w) max = fmaxf(max, shared.max[w][row]);
-      shift = max == -kInfinity ? 0.f : max;
+      for (int w = 1; w < decode_warps; ++w) shift = fmaxf(shift, shared.shift[w][row]);
       sum = 0.f;
 #pragma unroll
-      for (int w = 0; w < decode_warps; ++w) sum += shared.sum[w][row] * ptx::exp2(shared.max[w][row] - shift);
+      for (int w = 0; w < decode_warps; ++w) sum += shared.sum[w][row] * ptx::exp2(shared.shift[w][row] - shift);
     }
   };
 };

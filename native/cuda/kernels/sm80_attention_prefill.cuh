@@ -28,7 +28,9 @@ struct PrefillShared {
     i32 head;  // of the item
     i32 item_begin;
     i32 item_end;
-    // Each thread's maxima and sums between tiles: the loop has no registers to spare for them.
+    i32 kv_end;  // of the item
+    u32 stage;   // that holds the tile being computed
+    // Each thread's softmax state between tiles: the loop has no registers to spare for them.
     SoftmaxState<Traits::kRowTiles> softmax[32];
   } warps[Traits::kTile.num_warps];
 };
@@ -45,7 +47,7 @@ class PrefillLoop {
   static constexpr int kQkSteps = Traits::kDimQk / 16;
   static constexpr u32 kStageBytes = sizeof(typename Shared::Stage);
   static constexpr u32 kVBytesIntoStage = kTokens * Traits::kDimQk * 2;
-  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, Traits::kThreads, kTokens, kTokens>;
+  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, Traits::kThreads, kTokens, kTokens, true>;
   static_assert(sizeof(Shared) == prefill_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
 
  public:
@@ -56,9 +58,6 @@ class PrefillLoop {
     const i32 row_begin = static_cast<i32>(thread / 32) * Traits::kWarpRows;
     const u32 stages = ptx::shared_address(&shared.stages);
     const u32 q_shared = ptx::shared_address(&shared.q) + row_begin * SharedTile<Traits::kDimQk>::kPitch;
-    const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
-    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
-    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
     WarpState &warp = shared.warps[thread / 32];
 
     // The stream starts with an item of one invisible tile, during which the first real one is copied.
@@ -69,40 +68,41 @@ class PrefillLoop {
     warp.head = 0;
     warp.item_begin = item_begin;
     warp.item_end = item_end;
+    warp.kv_end = 1;
+    warp.stage = stages;
     __syncwarp();
-    u32 stage = stages;
     i32 token = 0;
-    i32 kv_end = 1;
     for (;;) {
       float out[kRowTiles][kColumnTiles][4];
       clear(out);
-      warp.softmax[lane].clear();
-      for (; token < kv_end; token += kTokens) {
-        ptx::cp_async_wait<0>();
+      warp.softmax[lane] = {};
+      for (; token < warp.kv_end; token += kTokens) {
+        ptx::cp_async_wait_all();
         __syncthreads();
+        const u32 stage = warp.stage;
         const u32 next_stage = stages + (stages + kStageBytes - stage);
         cursor.receive_pages(p, thread);
         cursor.copy_k(p, next_stage, thread);
         cursor.copy_v(p, next_stage + kVBytesIntoStage, thread);
         ptx::cp_async_commit();
         cursor.advance(p, 0, thread);
+        warp.stage = next_stage;
         if (warp.visible.any(token, token + kTokens)) {
           float scores[kRowTiles][kTokenTiles][4];
-          scores_of_tile(scores, q_pointer, q_shared, k_pointer, stage);
+          scores_of_tile(scores, q_shared, stage);
           if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
-          if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, row_begin, token, kv_end, lane);
+          if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, row_begin, token, warp.kv_end, lane);
           SoftmaxState<kRowTiles> state = warp.softmax[lane];
           state.update(scores, out, p.score_scale);
           warp.softmax[lane] = state;
-          add_values(out, scores, v_pointer, stage + kVBytesIntoStage);
+          add_values(out, scores, stage + kVBytesIntoStage);
         }
-        stage = next_stage;
       }
       // This warp is done with its q: fetch the next head's while the output is stored.
       __syncwarp();
       const i32 item = warp.item;
       const i32 head = warp.head;
-      const bool more = next_head(p, warp, row_begin, q_shared, token, kv_end, lane);
+      const bool more = next_head(p, warp, row_begin, q_shared, token, lane);
       SoftmaxState<kRowTiles> state = warp.softmax[lane];
       if (item >= warp.item_begin) store(p, item, head, row_begin, out, state, lane);
       if (!more) break;
@@ -111,7 +111,7 @@ class PrefillLoop {
 
  private:
   // Moves on to the next head of the item, or to the next item: starts the copy of its q, and gives its range. False: there is none.
-  static __device__ __forceinline__ bool next_head(const AttentionParams &p, WarpState &warp, i32 row_begin, u32 q_shared, i32 &token, i32 &kv_end, u32 lane) {
+  static __device__ __forceinline__ bool next_head(const AttentionParams &p, WarpState &warp, i32 row_begin, u32 q_shared, i32 &token, u32 lane) {
     i32 item = warp.item;
     i32 head = warp.head + 1;
     if (item < warp.item_begin || head >= Item(p, item).num_heads) {
@@ -121,7 +121,7 @@ class PrefillLoop {
     if (item >= warp.item_end) return false;
     const Item work(p, item);
     token = work.kv_begin;
-    kv_end = work.num_heads > 0 ? work.kv_end : token;
+    const i32 kv_end = work.num_heads > 0 ? work.kv_end : token;
     if (token < kv_end) copy_q(p, item, head, row_begin, q_shared, lane);
     // A group of its own, so that the wait before the next tile covers it.
     ptx::cp_async_commit();
@@ -131,6 +131,7 @@ class PrefillLoop {
     warp.visible = visible;
     warp.item = item;
     warp.head = head;
+    warp.kv_end = kv_end;
     __syncwarp();
     return true;
   }
@@ -165,8 +166,11 @@ class PrefillLoop {
     }
   }
 
-  static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], const FragmentPointer<Traits::kDimQk> &q_pointer, u32 q_shared,
-                                                        const FragmentPointer<Traits::kDimQk> &k_pointer, u32 k_shared) {
+  // Where a lane reads fragments is found anew for each tile: registers are scarcer than instructions.
+  static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], u32 q_shared, u32 k_shared) {
+    const u32 lane = ptx::lane_anew();
+    const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
+    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m) {
 #pragma unroll
@@ -174,7 +178,7 @@ class PrefillLoop {
     }
     const u32 q_based = q_pointer.on(q_shared);
     const u32 k_based = k_pointer.on(k_shared);
-#pragma unroll
+#pragma unroll 4
     for (int step = 0; step < kQkSteps; ++step) {
       u32 a[kRowTiles][4];
 #pragma unroll
@@ -192,8 +196,8 @@ class PrefillLoop {
     }
   }
 
-  static __device__ __forceinline__ void add_values(float (&out)[kRowTiles][kColumnTiles][4], const float (&weights)[kRowTiles][kTokenTiles][4],
-                                                    const FragmentPointer<Traits::kDimVo> &v_pointer, u32 v_shared) {
+  static __device__ __forceinline__ void add_values(float (&out)[kRowTiles][kColumnTiles][4], const float (&weights)[kRowTiles][kTokenTiles][4], u32 v_shared) {
+    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(ptx::lane_anew());
     const u32 v_based = v_pointer.on(v_shared);
 #pragma unroll
     for (int step = 0; step < kTokens / 16; ++step) {
@@ -222,7 +226,6 @@ class PrefillLoop {
 
   static __device__ __forceinline__ void store(const AttentionParams &p, i32 item, i32 head_of_item, i32 row_begin, float (&out)[kRowTiles][kColumnTiles][4],
                                                SoftmaxState<kRowTiles> &state, u32 lane) {
-    state.add_up_lanes();
     const Item work(p, item);
     const TileRows rows(p, work.tile, Traits::kPrefillRows);
     const i32 num_rows = rows.num_rows(p);
@@ -231,13 +234,14 @@ class PrefillLoop {
     if (!fits) return;
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m) {
+      state.rows[m].add_up_lanes();
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const i32 row = row_begin + 16 * m + 8 * half + static_cast<i32>(lane / 4);
         const i32 token_of_tile = divide(row, p.by_group);
         const bool exists = row < num_rows;
-        const float scale = normaliser(state.sum[m][half]);
-        const float lse = natural_lse(state.max[m][half], state.sum[m][half]);
+        const float scale = normaliser(state.rows[m].sum[half]);
+        const float lse = natural_lse(state.rows[m].shift(half), state.rows[m].sum[half]);
         if (target.partial_row >= 0) {
           if (exists) {
             const i64 partial = target.partial_row + row;

@@ -158,7 +158,7 @@ class PrefillConsumer90 {
       release(at.q_empty(q().slot()));
       float out[kOutputs], scale[2];
       clear(out);
-      RowSoftmax<kScores> softmax;
+      RowSoftmax softmax;
       finish_rows(softmax, scale, reader.index());
       store(out, scale, reader.index());
     }
@@ -174,7 +174,7 @@ class PrefillConsumer90 {
     float out[kOutputs];
     float scores[kScores];
     u32 weights[kPvSteps][4];
-    RowSoftmax<kScores> softmax;
+    RowSoftmax softmax;
     Queries queries;
   };
 
@@ -211,7 +211,7 @@ class PrefillConsumer90 {
           if (over || !kOverlapUnits) finish_values(rows.out, rows.weights, length, scale, done);
           if (over) return;
           if (!kOverlapUnits) break;
-          rows.softmax = RowSoftmax<kScores>();
+          rows.softmax = RowSoftmax();
           load_queries(rows.queries);
         }
         if (length < kTokens) clear_value_tail(length);
@@ -232,7 +232,7 @@ class PrefillConsumer90 {
   // The first tile of the stream: its values are not issued yet.
   __device__ __forceinline__ void begin(Rows &rows, const Place &place) {
     clear(rows.out);
-    rows.softmax = RowSoftmax<kScores>();
+    rows.softmax = RowSoftmax();
     load_queries(rows.queries);
     await(at.k_full(k_.slot), k_.phase);
     ptx::wgmma_fence();
@@ -313,7 +313,7 @@ class PrefillConsumer90 {
   }
 
   // A unit's softmax is complete: stores its LSE, and gives what the rows' sums of values are to be multiplied by.
-  __device__ __forceinline__ void finish_rows(RowSoftmax<kScores> &softmax, float (&scale)[2], u32 index) const {
+  __device__ __forceinline__ void finish_rows(RowSoftmax &softmax, float (&scale)[2], u32 index) const {
     softmax.add_up_lanes();
     const PrefillUnit &unit = reader.at(shared, index);
 #pragma unroll

@@ -27,110 +27,26 @@ __device__ __forceinline__ void soft_cap_scores(float (&scores)[kRowTiles][kToke
   }
 }
 
-// Rows g and g + 8 of each m16 tile, g = lane / 4. `sum` is this lane's share: the four lanes of a row add theirs up at the end.
-template <int kRowTiles>
-struct SoftmaxState {
-  float max[kRowTiles][2];  // of scale x; -inf before the first visible token
-  float sum[kRowTiles][2];
-
-  __device__ __forceinline__ void clear() {
-#pragma unroll
-    for (int m = 0; m < kRowTiles; ++m) {
-      max[m][0] = max[m][1] = -kInfinity;
-      sum[m][0] = sum[m][1] = 0.f;
-    }
-  }
-
-  // Turns scores into weights; carries sum and out over to the new maximum. Masked scores are -inf; no finite stand-in: any finite
-  // score may be smaller. A row that has seen nothing keeps max -inf, and 0 is subtracted instead.
-  template <int kTokenTiles, int kColumnTiles>
-  __device__ __forceinline__ void update(float (&scores)[kRowTiles][kTokenTiles][4], float (&out)[kRowTiles][kColumnTiles][4], float scale) {
-    float carry[kRowTiles][2];
-    bool rising = false;
-#pragma unroll
-    for (int m = 0; m < kRowTiles; ++m) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float top = fmaxf(scores[m][0][2 * half], scores[m][0][2 * half + 1]);
-#pragma unroll
-        for (int n = 1; n < kTokenTiles; ++n) top = fmaxf(top, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
-        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
-        top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
-        const float before = max[m][half];
-        const float after = fmaxf(before, top * scale);
-        // Subtracting the rounded product everywhere keeps weights of all tiles consistent, however large the scores.
-        const float shift = after == -kInfinity ? 0.f : after;
-        max[m][half] = after;
-        carry[m][half] = ptx::exp2(before - shift);
-        rising |= after != before;
-        float total = 0.f;
-#pragma unroll
-        for (int n = 0; n < kTokenTiles; ++n) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            float &x = scores[m][n][2 * half + e];
-            x = ptx::exp2(fmaf(x, scale, -shift));
-            total += x;
-          }
-        }
-        sum[m][half] = fmaf(sum[m][half], carry[m][half], total);
-      }
-    }
-    // After the first tiles the maximum rarely moves.
-    if (__any_sync(0xffffffffu, rising)) {
-#pragma unroll
-      for (int m = 0; m < kRowTiles; ++m) {
-#pragma unroll
-        for (int n = 0; n < kColumnTiles; ++n) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e) out[m][n][e] *= carry[m][e / 2];
-        }
-      }
-    }
-  }
-
-  // The rows' whole sums, in all four lanes.
-  __device__ __forceinline__ void add_up_lanes() {
-#pragma unroll
-    for (int m = 0; m < kRowTiles; ++m) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 1);
-        sum[m][half] += __shfl_xor_sync(0xffffffffu, sum[m][half], 2);
-      }
-    }
-  }
-};
-
-// The softmax state of the two rows a thread holds of a warpgroup's scores: scores[4 j + e] belongs to row e / 2. Weights are
-// 2^(scale x - shift). The shift follows the maximum only when that has risen by more than kSlack, so that most tiles carry
-// nothing over, and no lane asks another for its maximum; weights stay below 2^kSlack, and any shift gives the same result.
-template <int kScores>
+// The softmax state of the two rows a thread holds of a 16-row tile, g and g + 8 (g = lane / 4): of its scores, element i belongs to row
+// i / 2 % 2. Weights are 2^(scale x - shift). The shift follows the maximum only when that has risen by more than kSlack, so that
+// most tiles carry nothing over, and no lane asks another for its maximum; weights stay below 2^kSlack, and any shift gives the
+// same result.
 struct RowSoftmax {
   static constexpr float kSlack = 8.f;
   float limit[2] = {-kInfinity, -kInfinity};  // shift + kSlack; -inf before the first visible token
-  float sum[2] = {0.f, 0.f};                  // this lane's share
+  float sum[2] = {0.f, 0.f};                  // this lane's share: the four lanes of a row add theirs up at the end
 
   // Finite, so that -inf less this is -inf.
   __device__ __forceinline__ float shift(int half) const { return fmaxf(limit[half], -3e38f) - kSlack; }
 
-  // True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
+  // Turns scores into weights. True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
+  // Masked scores are -inf; no finite stand-in: any finite score may be smaller.
+  template <int kScores>
   __device__ __forceinline__ bool update(float (&scores)[kScores], float scale, float (&carry)[2]) {
     float top[2];
     lane_max(scores, top);
-    const bool rises = top[0] * scale > limit[0] || top[1] * scale > limit[1];
-    const bool rising = __any_sync(0xffffffffu, rises);
-    if (rising) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float x = fmaxf(top[half], __shfl_xor_sync(0xffffffffu, top[half], 1));
-        x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2)) * scale;
-        const float before = shift(half);
-        limit[half] = fmaxf(limit[half], x + kSlack);
-        carry[half] = ptx::exp2(before - shift(half));
-        sum[half] *= carry[half];
-      }
-    }
+    const bool rising = __any_sync(0xffffffffu, rises(top, scale));
+    if (rising) raise(top, scale, carry);
     weigh(scores, scale);
     return rising;
   }
@@ -144,33 +60,79 @@ struct RowSoftmax {
     }
   }
 
- private:
   // Four chains at a time: the unit's latency is hidden.
+  template <int kScores>
   static __device__ __forceinline__ void lane_max(const float (&scores)[kScores], float (&top)[2]) {
     float chains[4] = {scores[0], scores[1], scores[2], scores[3]};
 #pragma unroll
-    for (int j = 1; j < kScores / 4; ++j) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) chains[e] = fmaxf(chains[e], scores[4 * j + e]);
-    }
+    for (int i = 4; i < kScores; ++i) chains[i % 4] = fmaxf(chains[i % 4], scores[i]);
     top[0] = fmaxf(chains[0], chains[1]);
     top[1] = fmaxf(chains[2], chains[3]);
   }
 
+  __device__ __forceinline__ bool rises(const float (&top)[2], float scale) const { return top[0] * scale > limit[0] || top[1] * scale > limit[1]; }
+
+  __device__ __forceinline__ void raise(const float (&top)[2], float scale, float (&carry)[2]) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float x = fmaxf(top[half], __shfl_xor_sync(0xffffffffu, top[half], 1));
+      x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2)) * scale;
+      const float before = shift(half);
+      limit[half] = fmaxf(limit[half], x + kSlack);
+      carry[half] = ptx::exp2(before - shift(half));
+      sum[half] *= carry[half];
+    }
+  }
+
+  template <int kScores>
   __device__ __forceinline__ void weigh(float (&scores)[kScores], float scale) {
     const float minus[2] = {-shift(0), -shift(1)};
     float sums[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
-    for (int j = 0; j < kScores / 4; ++j) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        float &x = scores[4 * j + e];
-        x = ptx::exp2(fmaf(x, scale, minus[e / 2]));
-        sums[e] += x;
-      }
+    for (int i = 0; i < kScores; ++i) {
+      scores[i] = ptx::exp2(fmaf(scores[i], scale, minus[i / 2 % 2]));
+      sums[i % 4] += scores[i];
     }
     sum[0] += sums[0] + sums[1];
     sum[1] += sums[2] + sums[3];
+  }
+};
+
+// The same for all 16-row tiles of a warp.
+template <int kRowTiles>
+struct SoftmaxState {
+  RowSoftmax rows[kRowTiles];
+
+  // Turns scores into weights; carries sum and out over to the new shift.
+  template <int kTokenTiles, int kColumnTiles>
+  __device__ __forceinline__ void update(float (&scores)[kRowTiles][kTokenTiles][4], float (&out)[kRowTiles][kColumnTiles][4], float scale) {
+    float top[kRowTiles][2];
+    bool rises = false;
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) {
+      RowSoftmax::lane_max(flat(scores[m]), top[m]);
+      rises |= rows[m].rises(top[m], scale);
+    }
+    if (__any_sync(0xffffffffu, rises)) {
+#pragma unroll
+      for (int m = 0; m < kRowTiles; ++m) {
+        float carry[2];
+        rows[m].raise(top[m], scale, carry);
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; ++n) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) out[m][n][e] *= carry[e / 2];
+        }
+      }
+    }
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) rows[m].weigh(flat(scores[m]), scale);
+  }
+
+ private:
+  template <int kTokenTiles>
+  static __device__ __forceinline__ float (&flat(float (&scores)[kTokenTiles][4]))[kTokenTiles * 4] {
+    return reinterpret_cast<float (&)[kTokenTiles * 4]>(scores);
   }
 };
 

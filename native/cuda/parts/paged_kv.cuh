@@ -33,8 +33,9 @@ constexpr int lanes_per_row(int num_threads, int num_rows) {
 
 // Walks the KV tokens of a run of work items in the order they are computed, (item, head, tile): the producer's side. A tile is
 // kTokens tokens, copied by kThreads threads, whole warps; the next tile of the same head is kStep tokens further. The cursor stands
-// on the tile to be copied next and has its page ids under way. A new cursor stands before the first tile.
-template <int kDimQk, int kDimVo, int kThreads, int kTokens, int kStep>
+// on the tile to be copied next and has its page ids under way: in a register, or if kCopiesPages, by asynchronous copies for which the caller
+// waits as for those of K and V. A new cursor stands before the first tile.
+template <int kDimQk, int kDimVo, int kThreads, int kTokens, int kStep, bool kCopiesPages>
 class KvCursor {
   using KTile = SharedTile<kDimQk>;
   using VTile = SharedTile<kDimVo>;
@@ -46,7 +47,7 @@ class KvCursor {
 
  public:
   // The run starts at `item` and ends before `item_end`; its items are of one tile class.
-  __device__ __forceinline__ KvCursor(KvCursorState &state, i32 item, i32 item_end) : state_(state), page_(0) {
+  __device__ __forceinline__ KvCursor(KvCursorState &state, i32 item, i32 item_end) : state_(state) {
     state_.token = state_.kv_end = 0;
     state_.item = item - 1;
     state_.item_end = item_end;
@@ -68,28 +69,35 @@ class KvCursor {
     // Each lane asks for the page of one of the warp's rows.
     const u32 lane = thread % 32;
     token = state_.token + static_cast<i32>(lane / kPassRows * kRowStep + thread / 32 * kPassRows + lane % kPassRows);
-    page_ = 0;
+    if (!kCopiesPages) page_ = 0;
     if (lane < kRows * kPassRows && token < state_.kv_end) {
       const u32 page_of_list = divide(token, p.by_page);
       state_.rows[lane].slot = token - page_of_list * p.by_page.divisor;
-      page_ = __ldg(p.kv_indices + min(state_.page_begin + page_of_list, static_cast<u32>(p.num_kv_indices - 1)));
+      const i32 *source = p.kv_indices + min(state_.page_begin + page_of_list, static_cast<u32>(p.num_kv_indices - 1));
+      if constexpr (kCopiesPages) {
+        ptx::cp_async_4(ptx::shared_address(&state_.rows[lane].page), source);
+      } else {
+        page_ = __ldg(source);
+      }
     }
   }
 
   // Must come before the tile is copied: makes the page ids known to all lanes.
   __device__ __forceinline__ void receive_pages(const AttentionParams &p, u32 thread) {
-    const u32 lane = thread % 32;
-    if (lane < kRows * kPassRows) state_.rows[lane].page = min(page_, static_cast<u32>(p.num_pages - 1));
+    if constexpr (!kCopiesPages) {
+      const u32 lane = thread % 32;
+      if (lane < kRows * kPassRows) state_.rows[lane].page = page_;
+    }
     __syncwarp();
   }
 
   // Copies the tile; nothing before the first or after the last. Tokens past the range become zeros, since what pages hold there may
   // be NaN.
   __device__ __forceinline__ void copy_k(const AttentionParams &p, u32 target, u32 thread) const {
-    copy<KTile>(target, thread, p.k + state_.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes);
+    copy<KTile>(target, thread, static_cast<u32>(p.num_pages - 1), p.k + state_.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes);
   }
   __device__ __forceinline__ void copy_v(const AttentionParams &p, u32 target, u32 thread) const {
-    copy<VTile>(target, thread, p.v + state_.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes);
+    copy<VTile>(target, thread, static_cast<u32>(p.num_pages - 1), p.v + state_.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes);
   }
 
  private:
@@ -128,7 +136,7 @@ class KvCursor {
   }
 
   template <typename Tile>
-  __device__ __forceinline__ void copy(u32 target, u32 thread, const char *base, u32 page_bytes, u32 token_bytes) const {
+  __device__ __forceinline__ void copy(u32 target, u32 thread, u32 last_page, const char *base, u32 page_bytes, u32 token_bytes) const {
     const i32 first_row = thread / kLanes;
     const i32 column = thread % kLanes;
     const i32 num_tokens = state_.kv_end - state_.token;
@@ -138,7 +146,7 @@ class KvCursor {
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const KvCursorState::Row row = state_.rows[r * kPassRows + thread % 32 / kLanes];
-      const char *source = base + static_cast<u64>(row.page) * page_bytes + static_cast<u64>(row.slot) * token_bytes;
+      const char *source = base + static_cast<u64>(min(row.page, last_page)) * page_bytes + static_cast<u64>(row.slot) * token_bytes;
       // Where rows are 4 apart, every second one has another swizzle.
       const u32 to = kRowStep % 8 == 0 ? target + r * kRowStep * Tile::kPitch
                                        : target + (Tile::offset(first_row + r * kRowStep, column) - Tile::offset(first_row, column));
@@ -150,7 +158,7 @@ class KvCursor {
   }
 
   KvCursorState &state_;
-  u32 page_;  // of the lane's row
+  u32 page_ = 0;  // of the lane's row
 };
 
 }  // namespace fp

@@ -7,4 +7,11 @@ namespace fp::ptx {
 // The address of shared memory.
 __device__ __forceinline__ u32 shared_address(const void *pointer) { return static_cast<u32>(__cvta_generic_to_shared(pointer)); }
 
+// This thread's lane, read again wherever it is asked for: for values that would otherwise be kept in registers.
+__device__ __forceinline__ u32 lane_anew() {
+  u32 lane;
+  asm volatile("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return lane;
+}
+
 }  // namespace fp::ptx

@@ -14,6 +14,11 @@ __device__ __forceinline__ void cp_async_16_or_zero(u32 target, const void *sour
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;\n" ::"r"(target), "l"(source), "r"(valid ? 16 : 0) : "memory");
 }
 
+// 4 bytes, through L1.
+__device__ __forceinline__ void cp_async_4(u32 target, const void *source) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;\n" ::"r"(target), "l"(source) : "memory");
+}
+
 // Arrives at an mbarrier once all of this thread's copies so far are done. The barrier must expect the arrival.
 __device__ __forceinline__ void cp_async_arrive(u32 barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];\n" ::"r"(barrier) : "memory");
@@ -27,5 +32,8 @@ template <int kPending>
 __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kPending) : "memory");
 }
+
+// Waits for all of this thread's copies, of whatever group.
+__device__ __forceinline__ void cp_async_wait_all() { asm volatile("cp.async.wait_all;\n" ::: "memory"); }
 
 }  // namespace fp::ptx
