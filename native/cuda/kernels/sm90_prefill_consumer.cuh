@@ -1,7 +1,7 @@
 // sm90_prefill_consumer.cuh: a warpgroup's 64 rows: scores, softmax, weighted sums, and the result.
 #pragma once
 #include "kernels/sm90_prefill_units.cuh"
-#include "parts/online_softmax.cuh"
+#include "parts/quick_softmax_sm90.cuh"
 #include "parts/store_rows.cuh"
 #include "ptx/mma_sm80.cuh"
 #include "ptx/wgmma_sm90.cuh"
@@ -100,13 +100,19 @@ class PrefillConsumer90 {
 
   __device__ __forceinline__ RingPosition<Traits::kQueryBuffers> q() const { return {reader.index()}; }
 
-  // out += weights . V of the tile in that ring slot. Issues only.
+  // out += weights . V of the tile in that ring slot. Issues only. kPassTurn: the other group's turn begins before the last products are
+  // issued, so that its first finds the matrix units still busy.
+  template <bool kPassTurn>
   __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], u32 slot) const {
     using Tile = typename Traits::ValueTile;
     const ptx::MatrixDescriptor b = Tile::n_major(at.v(slot));
 #pragma unroll
-    for (int step = 0; step < kPvSteps; ++step) ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), 1);
+    for (int step = 0; step < kPvSteps; ++step) {
+      if (kPassTurn && step == kPvSteps - prefill_late_steps_sm90) pass_turn();
+      ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), 1);
+    }
     ptx::wgmma_commit();
+    if (kPassTurn && prefill_late_steps_sm90 == 0) pass_turn();
   }
 
   // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Every group does it for
@@ -158,7 +164,7 @@ class PrefillConsumer90 {
       release(at.q_empty(q().slot()));
       float out[kOutputs], scale[2];
       clear(out);
-      RowSoftmax softmax;
+      QuickSoftmax<Dtype> softmax;
       finish_rows(softmax, scale, reader.index());
       store(out, scale, reader.index());
     }
@@ -174,7 +180,7 @@ class PrefillConsumer90 {
     float out[kOutputs];
     float scores[kScores];
     u32 weights[kPvSteps][4];
-    RowSoftmax softmax;
+    QuickSoftmax<Dtype> softmax;
     Queries queries;
   };
 
@@ -211,7 +217,7 @@ class PrefillConsumer90 {
           if (over || !kOverlapUnits) finish_values(rows.out, rows.weights, length, scale, done);
           if (over) return;
           if (!kOverlapUnits) break;
-          rows.softmax = RowSoftmax();
+          rows.softmax = QuickSoftmax<Dtype>();
           load_queries(rows.queries);
         }
         if (length < kTokens) clear_value_tail(length);
@@ -232,7 +238,7 @@ class PrefillConsumer90 {
   // The first tile of the stream: its values are not issued yet.
   __device__ __forceinline__ void begin(Rows &rows, const Place &place) {
     clear(rows.out);
-    rows.softmax = RowSoftmax();
+    rows.softmax = QuickSoftmax<Dtype>();
     load_queries(rows.queries);
     await(at.k_full(k_.slot), k_.phase);
     ptx::wgmma_fence();
@@ -242,7 +248,7 @@ class PrefillConsumer90 {
     next_key();
     adjust(rows.scores, place);
     float carry[2];
-    rows.softmax.update(rows.scores, p.score_scale, carry);
+    rows.softmax.template update<false>(rows.scores, p.score_scale, p.score_unscale, carry);
     pack_weights(rows.weights, rows.scores);
   }
 
@@ -256,8 +262,7 @@ class PrefillConsumer90 {
     issue_scores(rows.scores, rows.queries, key_slot);
     await(at.v_full(v_.slot), v_.phase);
     ptx::wgmma_fence();
-    issue_values(rows.out, rows.weights, value_slot);
-    pass_turn();
+    issue_values<true>(rows.out, rows.weights, value_slot);
   }
 
   // Softmax of those scores, and the end of those products. True if out is to be multiplied by carry.
@@ -268,7 +273,7 @@ class PrefillConsumer90 {
     ptx::wgmma_pin(rows.scores);
     next_key();
     if (kAdjust) adjust(rows.scores, place);
-    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
+    const bool rising = rows.softmax.template update<!kAdjust>(rows.scores, p.score_scale, p.score_unscale, carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.out);
@@ -293,7 +298,7 @@ class PrefillConsumer90 {
     await(at.v_full(v_.slot), v_.phase);
     if (length < kTokens) clear_value_tail(length);
     ptx::wgmma_fence();
-    issue_values(out, weights, v_.slot);
+    issue_values<false>(out, weights, v_.slot);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(out);
     release(at.v_empty(v_.slot));
@@ -313,7 +318,7 @@ class PrefillConsumer90 {
   }
 
   // A unit's softmax is complete: stores its LSE, and gives what the rows' sums of values are to be multiplied by.
-  __device__ __forceinline__ void finish_rows(RowSoftmax &softmax, float (&scale)[2], u32 index) const {
+  __device__ __forceinline__ void finish_rows(QuickSoftmax<Dtype> &softmax, float (&scale)[2], u32 index) const {
     softmax.add_up_lanes();
     const PrefillUnit &unit = reader.at(shared, index);
 #pragma unroll

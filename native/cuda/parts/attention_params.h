@@ -132,6 +132,7 @@ struct AttentionParams {
   int window_right;
   // The weight of a score x = q . k is 2^(score_scale x - max). With a soft cap, x becomes tanh(cap_scale x) first.
   float score_scale;
+  float score_unscale;  // 1 / score_scale
   float cap_scale;  // 0: no soft cap
 };
 

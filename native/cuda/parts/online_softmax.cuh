@@ -72,13 +72,15 @@ struct RowSoftmax {
 
   __device__ __forceinline__ bool rises(const float (&top)[2], float scale) const { return top[0] * scale > limit[0] || top[1] * scale > limit[1]; }
 
-  __device__ __forceinline__ void raise(const float (&top)[2], float scale, float (&carry)[2]) {
+  // A row whose maximum is above `lowest` gets a limit of at least 0.
+  __device__ __forceinline__ void raise(const float (&top)[2], float scale, float (&carry)[2], float lowest = kInfinity) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float x = fmaxf(top[half], __shfl_xor_sync(0xffffffffu, top[half], 1));
       x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2)) * scale;
       const float before = shift(half);
       limit[half] = fmaxf(limit[half], x + kSlack);
+      if (x > lowest) limit[half] = fmaxf(limit[half], 0.f);
       carry[half] = ptx::exp2(before - shift(half));
       sum[half] *= carry[half];
     }

@@ -35,6 +35,9 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
   return {2, gather || features ? 48 : 80, 2, 1, false};
 }
 
+// Products of weights and V (16 tokens each) that a group issues after it has passed the turn.
+constexpr int prefill_late_steps_sm90 = 2;
+
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }
 constexpr int prefill_threads_sm90(const PrefillTile90 &tile) { return (tile.consumers + 1) * 128; }
 
