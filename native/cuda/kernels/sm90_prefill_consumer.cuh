@@ -20,6 +20,9 @@ class PrefillConsumer90 {
   static constexpr bool kQueryInRegisters = Traits::kTile.query_in_registers;
   // The next unit's q can be had before this unit is done with its own.
   static constexpr bool kOverlapUnits = kQueryInRegisters;
+  // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
+  static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
+  static constexpr bool kQuickMaxima = Traits::kDimVo <= 192;  // where there are registers for it
   using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
   // Named barriers; 0 is __syncthreads.
@@ -100,16 +103,16 @@ class PrefillConsumer90 {
 
   __device__ __forceinline__ RingPosition<Traits::kQueryBuffers> q() const { return {reader.index()}; }
 
-  // out += weights . V of the tile in that ring slot. Issues only. kPassTurn: the other group's turn begins before the last products are
+  // out = weights . V of the tile in that ring slot, or if `accumulate`, the sum of both. Issues only. kPassTurn: the other group's turn begins before the last products are
   // issued, so that its first finds the matrix units still busy.
   template <bool kPassTurn>
-  __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], u32 slot) const {
+  __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], u32 slot, bool accumulate) const {
     using Tile = typename Traits::ValueTile;
     const ptx::MatrixDescriptor b = Tile::n_major(at.v(slot));
 #pragma unroll
     for (int step = 0; step < kPvSteps; ++step) {
       if (kPassTurn && step == kPvSteps - prefill_late_steps_sm90) pass_turn();
-      ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), 1);
+      ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), !kOverwrites || step > 0 || accumulate);
     }
     ptx::wgmma_commit();
     if (kPassTurn && prefill_late_steps_sm90 == 0) pass_turn();
@@ -182,6 +185,12 @@ class PrefillConsumer90 {
     u32 weights[kPvSteps][4];
     QuickSoftmax<Dtype> softmax;
     Queries queries;
+    bool accumulate;  // false: out is to be overwritten by the next values
+
+    __device__ __forceinline__ void forget() {
+      accumulate = false;
+      if (!kOverwrites) clear(out);
+    }
   };
 
   // All units' tiles are one stream. A step issues the scores of the next tile, then the values of this one, and while the values are under
@@ -214,7 +223,7 @@ class PrefillConsumer90 {
           if (!kQueryInRegisters) release(at.q_empty(q().slot()));
           finish_rows(rows.softmax, scale, done);
           const bool over = kOverlapUnits && !next_unit(place);
-          if (over || !kOverlapUnits) finish_values(rows.out, rows.weights, length, scale, done);
+          if (over || !kOverlapUnits) finish_values(rows, length, scale, done);
           if (over) return;
           if (!kOverlapUnits) break;
           rows.softmax = QuickSoftmax<Dtype>();
@@ -226,7 +235,7 @@ class PrefillConsumer90 {
         const bool rising = finish_step<true>(rows, place, carry);
         if (!same_unit) {
           store(rows.out, scale, done);
-          clear(rows.out);
+          rows.forget();
         } else if (rising) {
           carry_over(rows.out, carry);
         }
@@ -237,7 +246,7 @@ class PrefillConsumer90 {
 
   // The first tile of the stream: its values are not issued yet.
   __device__ __forceinline__ void begin(Rows &rows, const Place &place) {
-    clear(rows.out);
+    rows.forget();
     rows.softmax = QuickSoftmax<Dtype>();
     load_queries(rows.queries);
     await(at.k_full(k_.slot), k_.phase);
@@ -262,7 +271,8 @@ class PrefillConsumer90 {
     issue_scores(rows.scores, rows.queries, key_slot);
     await(at.v_full(v_.slot), v_.phase);
     ptx::wgmma_fence();
-    issue_values<true>(rows.out, rows.weights, value_slot);
+    issue_values<true>(rows.out, rows.weights, value_slot, rows.accumulate);
+    rows.accumulate = true;
   }
 
   // Softmax of those scores, and the end of those products. True if out is to be multiplied by carry.
@@ -273,7 +283,7 @@ class PrefillConsumer90 {
     ptx::wgmma_pin(rows.scores);
     next_key();
     if (kAdjust) adjust(rows.scores, place);
-    const bool rising = rows.softmax.template update<!kAdjust>(rows.scores, p.score_scale, p.score_unscale, carry);
+    const bool rising = rows.softmax.template update<!kAdjust && kQuickMaxima>(rows.scores, p.score_scale, p.score_unscale, carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.out);
@@ -294,15 +304,15 @@ class PrefillConsumer90 {
   }
 
   // The values of a unit's last tile, when there are no scores to issue with them.
-  __device__ __forceinline__ void finish_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], i32 length, const float (&scale)[2], u32 unit) {
+  __device__ __forceinline__ void finish_values(Rows &rows, i32 length, const float (&scale)[2], u32 unit) {
     await(at.v_full(v_.slot), v_.phase);
     if (length < kTokens) clear_value_tail(length);
     ptx::wgmma_fence();
-    issue_values<false>(out, weights, v_.slot);
+    issue_values<false>(rows.out, rows.weights, v_.slot, rows.accumulate);
     ptx::wgmma_wait<0>();
-    ptx::wgmma_pin(out);
+    ptx::wgmma_pin(rows.out);
     release(at.v_empty(v_.slot));
-    store(out, scale, unit);
+    store(rows.out, scale, unit);
   }
 
   __device__ __forceinline__ void adjust(float (&scores)[kScores], const Place &place) const {
