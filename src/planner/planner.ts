@@ -69,7 +69,7 @@ class WorkPlanner implements Planner {
     this.config = config;
     this.#table = new TileTable(config);
     this.#tiles = new TileList(config);
-    this.#scheduler = new Scheduler(config);
+    this.#scheduler = new Scheduler(config, this.#tiles);
     this.#queue = new Queue(config);
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
@@ -215,10 +215,10 @@ class WorkPlanner implements Planner {
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
     const { shareTiles, shareCount, shareCost } = this.#tiles;
-    scheduler.begin();
+    scheduler.begin(words, layout);
     const { numCtas } = this.config.limits;
-    scheduler.cut(this.#tiles, words, layout, shareTiles, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
-    this.#queue.append(this.#tiles, scheduler, words, layout);
+    scheduler.cut(shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
+    this.#queue.append(this.#tiles, scheduler);
   }
 
   #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {

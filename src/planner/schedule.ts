@@ -15,7 +15,7 @@ import { ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
 import { minStepsOfPiece } from "./cost.ts";
 import type { CheckedConfig } from "./problem.ts";
-import { TILE_PREFILL, type TileList } from "./tiles.ts";
+import type { TileList } from "./tiles.ts";
 
 const TILE_WORDS = ROW_TILE.words;
 const ITEM_WORDS = WORK_ITEM.words;
@@ -34,28 +34,49 @@ export class Scheduler {
   readonly cutUnitItem: Int32Array;
   /** Pieces of each cut unit. */
   readonly cutUnitPieces: Int32Array;
-  readonly #config: CheckedConfig;
-  // The line under way: tiles by their place on it.
-  #line: Int32Array = new Int32Array(0);
-  #lineLength = 0;
-  // The place of a cut: before step #cutStep of KV head #cutHead of the tile at place #cutPlace.
-  #cutPlace = 0;
-  #cutHead = 0;
-  #cutStep = 0;
-  // Cost of the tiles before #prefixPlace.
-  #prefixPlace = 0;
-  #prefixCost = 0;
+  readonly #numKvHeads: number;
+  readonly #groupSize: number;
+  readonly #kvTile: readonly [decode: number, prefill: number];
+  readonly #itemCost: readonly [decode: number, prefill: number];
+  readonly #stepCost: readonly [decode: number, prefill: number];
+  /** [2, tokens a tile]: the fewest steps of a piece, by class and tokens of its tile. */
+  readonly #minSteps: Int32Array;
+  readonly #minStepsStride: number;
+  // The plan under way.
+  readonly #tiles: TileList;
+  #words: Int32Array = new Int32Array(0);
+  #tilesOffset = 0;
+  #workOffset = 0;
+  /** True: an item never has more than one KV head. */
+  #oneHead = false;
+  // The place on the line where the last share ended: before step #step of KV head #head of the tile under way.
+  #head = 0;
+  #step = 0;
 
-  /** A scheduler for plans of one config. */
-  constructor(config: CheckedConfig) {
-    this.#config = config;
-    const { numCtas, prefillCtas } = config.limits;
+  /** A scheduler for plans of one config, made of the tiles in `tiles`. */
+  constructor({ numKvHeads, groupSize, limits, costs }: CheckedConfig, tiles: TileList) {
+    const { numCtas, prefillCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile } = limits;
     this.cutUnitItem = new Int32Array(numCtas + prefillCtas);
     this.cutUnitPieces = new Int32Array(numCtas + prefillCtas);
+    this.#tiles = tiles;
+    this.#numKvHeads = numKvHeads;
+    this.#groupSize = groupSize;
+    this.#kvTile = [decodeKvTile, prefillKvTile];
+    this.#itemCost = [costs.decodeItem, costs.prefillItem];
+    this.#stepCost = [decodeKvTile * costs.decodeToken, prefillKvTile * costs.prefillToken];
+    this.#minStepsStride = Math.floor(Math.max(decodeRows, prefillRows) / groupSize) + 1;
+    this.#minSteps = Int32Array.from({ length: 2 * this.#minStepsStride }, (_, i) => {
+      const tileClass = i < this.#minStepsStride ? 0 : 1;
+      const numRows = (i - tileClass * this.#minStepsStride) * groupSize;
+      return minStepsOfPiece(this.#stepCost[tileClass], this.#itemCost[tileClass], numRows, costs.partialRow);
+    });
   }
 
-  /** Starts a schedule. */
-  begin(): void {
+  /** Starts the schedule of a plan. */
+  begin(words: Int32Array, { tilesOffset, workOffset }: PlanLayout): void {
+    this.#words = words;
+    this.#tilesOffset = tilesOffset;
+    this.#workOffset = workOffset;
     this.numWorkItems = 0;
     this.numPartialRows = 0;
     this.numCutUnits = 0;
@@ -65,99 +86,89 @@ export class Scheduler {
   /**
    * Lays tiles end to end and appends the work items of `numShares` equal shares.
    *
-   * @param line the tiles in order, `lineLength` of them; their cost together is `lineCost`.
+   * @param line the tiles in order: entries `lineBegin` to `lineEnd` (not included). Their cost together is `lineCost`.
    * @param sharesOffset where the first item of each share, and the end of the last, is written; -1: nowhere.
    * @param oneHead true: an item never has more than one KV head.
    */
   cut(
-    tiles: TileList,
-    words: Int32Array,
-    layout: PlanLayout,
     line: Int32Array,
-    lineLength: number,
+    lineBegin: number,
+    lineEnd: number,
     lineCost: number,
     numShares: number,
     sharesOffset: number,
     oneHead: boolean,
   ): void {
-    this.#line = line;
-    this.#lineLength = lineLength;
-    this.#prefixPlace = 0;
-    this.#prefixCost = 0;
-    let place = 0;
-    let head = 0;
-    let step = 0;
-    for (let share = 0; share < numShares; share++) {
+    const words = this.#words;
+    if (lineBegin === lineEnd) {
+      if (sharesOffset >= 0) words.fill(this.numWorkItems, sharesOffset, sharesOffset + numShares + 1);
+      return;
+    }
+    const { unitCost } = this.#tiles;
+    const numKvHeads = this.#numKvHeads;
+    this.#oneHead = oneHead;
+    this.#head = 0;
+    this.#step = 0;
+    let place = lineBegin;
+    let tile = line[place];
+    // Cost of the line before and up to the end of the tile under way.
+    let tileBegin = 0;
+    let tileEnd = unitCost[tile] * numKvHeads;
+    // Share s ends at cost floor((s + 1) * lineCost / numShares), which is counted up without dividing: quotient and remainder by themselves.
+    const quotient = Math.floor(lineCost / numShares);
+    const remainder = lineCost - quotient * numShares;
+    let shareEnd = 0;
+    let fraction = 0;
+    for (let share = 0; share < numShares - 1; share++) {
       if (sharesOffset >= 0) words[sharesOffset + share] = this.numWorkItems;
-      if (place === lineLength) continue;
-      if (share === numShares - 1) {
-        this.#cutPlace = lineLength;
-        this.#cutHead = 0;
-        this.#cutStep = 0;
-      } else {
-        this.#findCut(tiles, words, layout, Math.floor((share + 1) * lineCost / numShares), place, head, step);
+      shareEnd += quotient;
+      fraction += remainder;
+      if (fraction >= numShares) {
+        fraction -= numShares;
+        shareEnd++;
       }
-      this.#emit(tiles, words, layout, place, head, step, oneHead);
-      place = this.#cutPlace;
-      head = this.#cutHead;
-      step = this.#cutStep;
+      while (tileEnd <= shareEnd && place < lineEnd - 1) {
+        this.#emit(tile, numKvHeads, 0);
+        this.#head = 0;
+        tile = line[++place];
+        tileBegin = tileEnd;
+        tileEnd += unitCost[tile] * numKvHeads;
+      }
+      this.#cutTile(tile, shareEnd - tileBegin);
+    }
+    if (sharesOffset >= 0) words[sharesOffset + numShares - 1] = this.numWorkItems;
+    for (;;) {
+      this.#emit(tile, numKvHeads, 0);
+      this.#head = 0;
+      if (++place === lineEnd) break;
+      tile = line[place];
     }
     if (sharesOffset >= 0) words[sharesOffset + numShares] = this.numWorkItems;
   }
 
   /** Appends one item for all of a tile: every KV head and all it sees. */
-  appendWhole(tiles: TileList, words: Int32Array, { tilesOffset, workOffset }: PlanLayout, tile: number): void {
-    const { numKvHeads, groupSize } = this.#config;
-    let partialRow = -1;
-    if (tiles.isPartial[tile] === 1) {
-      partialRow = this.numPartialRows;
-      this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * numKvHeads;
-    }
-    this.#write(tiles, words, workOffset, tile, 0, numKvHeads, tiles.kvBegin[tile], tiles.kvEnd[tile], partialRow);
+  appendWhole(tile: number): void {
+    this.#head = 0;
+    this.#step = 0;
+    this.#oneHead = false;
+    this.#emit(tile, this.#numKvHeads, 0);
   }
 
-  /** Finds the place nearest to `cost` on the line where a cut may be, not before the last cut. */
-  #findCut(
-    tiles: TileList,
-    words: Int32Array,
-    layout: PlanLayout,
-    cost: number,
-    lastPlace: number,
-    lastHead: number,
-    lastStep: number,
-  ): void {
-    const { numKvHeads, groupSize, limits, costs } = this.#config;
-    const { unitCost } = tiles;
-    const line = this.#line;
-    let place = this.#prefixPlace;
-    let prefix = this.#prefixCost;
-    const lastOfAll = this.#lineLength - 1;
-    let tileCost = unitCost[line[place]] * numKvHeads;
-    while (place < lastOfAll && prefix + tileCost <= cost) {
-      prefix += tileCost;
-      tileCost = unitCost[line[++place]] * numKvHeads;
-    }
-    this.#prefixPlace = place;
-    this.#prefixCost = prefix;
-    const tile = line[place];
-    const unit = unitCost[tile];
-    let head = Math.floor((cost - prefix) / unit);
-    if (place < lastPlace || (place === lastPlace && head < lastHead)) {
-      this.#cutPlace = lastPlace;
-      this.#cutHead = lastHead;
-      this.#cutStep = lastStep;
-      return;
-    }
-    const costInUnit = cost - prefix - head * unit;
+  /** Ends a share in a tile: at the place nearest to `cost`, counted from the tile's begin, where a cut may be, not before the last cut. */
+  #cutTile(tile: number, cost: number): void {
+    const tiles = this.#tiles;
+    const words = this.#words;
+    const unit = tiles.unitCost[tile];
+    let head = (cost / unit) | 0;
+    if (head < this.#head) return;
+    const costInUnit = cost - head * unit;
     const numSteps = tiles.numSteps[tile];
-    const first = place === lastPlace && head === lastHead ? lastStep : 0;
-    const isPrefill = words[layout.tilesOffset + tile * TILE_WORDS + ROW_TILE.tileClass] === TILE_PREFILL;
-    const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
-    const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
-    const numRows = words[layout.tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize;
-    const minSteps = minStepsOfPiece(stepCost, itemCost, numRows, costs.partialRow);
-    const wanted = Math.floor((costInUnit - itemCost) / stepCost + 0.5);
-    let step: number;
+    const first = head === this.#head ? this.#step : 0;
+    const at = this.#tilesOffset + tile * TILE_WORDS;
+    const tileClass = words[at + ROW_TILE.tileClass];
+    const minSteps = this.#minSteps[tileClass * this.#minStepsStride + words[at + ROW_TILE.numTokens]];
+    const wanted = Math.floor((costInUnit - this.#itemCost[tileClass]) / this.#stepCost[tileClass] + 0.5);
+    let step = wanted;
     let atEnd = false;
     if (numSteps - first < 2 * minSteps) {
       // Too short for two pieces: cut before or after it, whichever is nearer.
@@ -168,106 +179,70 @@ export class Scheduler {
     } else if (wanted > numSteps - minSteps) {
       step = numSteps - minSteps;
       atEnd = 2 * (numSteps - wanted) < minSteps;
-    } else {
-      step = wanted;
     }
     if (atEnd) {
       step = 0;
       head++;
-      if (head === numKvHeads) {
-        head = 0;
-        place++;
-      }
     }
-    this.#cutPlace = place;
-    this.#cutHead = head;
-    this.#cutStep = step;
+    this.#emit(tile, head, step);
+    this.#head = head;
+    this.#step = step;
   }
 
-  /** Writes the items from a place to the cut: whole units of neighbouring KV heads as one item, a cut unit's piece as one of its own. */
-  #emit(
-    tiles: TileList,
-    words: Int32Array,
-    layout: PlanLayout,
-    place: number,
-    head: number,
-    step: number,
-    oneHead: boolean,
-  ): void {
-    const { numKvHeads, groupSize } = this.#config;
-    const line = this.#line;
-    const cutPlace = this.#cutPlace;
-    const cutHead = this.#cutHead;
-    const cutStep = this.#cutStep;
-    const { tilesOffset, workOffset } = layout;
-    while (place < cutPlace || (place === cutPlace && (head < cutHead || step < cutStep))) {
-      const tile = line[place];
-      const endsHere = place === cutPlace && head === cutHead;
-      const kvBegin = tiles.kvBegin[tile];
-      let begin = kvBegin;
-      let end = tiles.kvEnd[tile];
-      let endHead = head + 1;
-      let partialRow = -1;
-      const isPiece = step > 0 || endsHere;
-      if (isPiece) {
-        const kvTile = words[tilesOffset + tile * TILE_WORDS + ROW_TILE.tileClass] === TILE_PREFILL
-          ? this.#config.limits.prefillKvTile
-          : this.#config.limits.decodeKvTile;
-        const firstStep = Math.floor(kvBegin / kvTile);
-        if (step > 0) begin = (firstStep + step) * kvTile;
-        if (endsHere) end = (firstStep + cutStep) * kvTile;
-        this.#notePiece(step === 0);
-      } else if (!oneHead) {
-        endHead = place === cutPlace ? cutHead : numKvHeads;
-      }
-      if (isPiece || tiles.isPartial[tile] === 1) {
-        partialRow = this.numPartialRows;
-        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize *
-          (endHead - head);
-      }
-      this.#write(tiles, words, workOffset, tile, head, endHead, begin, end, partialRow);
-      if (endsHere) return;
-      step = 0;
-      head = endHead;
-      if (head === numKvHeads) {
-        head = 0;
-        place++;
-      }
+  /**
+   * Writes a tile's items from the last cut to step `endStep` of KV head `endHead`: whole units of neighbouring KV heads as one item, a
+   * piece of a cut unit as one of its own.
+   */
+  #emit(tile: number, endHead: number, endStep: number): void {
+    const tiles = this.#tiles;
+    const words = this.#words;
+    let head = this.#head;
+    const step = this.#step;
+    if (head === endHead && step === endStep) return;
+    const at = this.#tilesOffset + tile * TILE_WORDS;
+    const numRows = words[at + ROW_TILE.numTokens] * this.#groupSize;
+    const begin = tiles.kvBegin[tile];
+    const end = tiles.kvEnd[tile];
+    if (step > 0) {
+      const kvTile = this.#kvTile[words[at + ROW_TILE.tileClass]];
+      const firstStep = Math.floor(begin / kvTile);
+      const pieceEnd = head === endHead ? (firstStep + endStep) * kvTile : end;
+      this.cutUnitPieces[this.numCutUnits - 1]++;
+      this.numCutPieces++;
+      this.#write(tile, head, 1, (firstStep + step) * kvTile, pieceEnd, numRows);
+      if (head === endHead) return;
+      head++;
+      this.#step = 0;
+    }
+    if (head < endHead) {
+      const rowsOfHead = tiles.isPartial[tile] === 1 ? numRows : 0;
+      const numHeads = this.#oneHead ? 1 : endHead - head;
+      for (; head < endHead; head += numHeads) this.#write(tile, head, numHeads, begin, end, rowsOfHead);
+    }
+    if (endStep > 0) {
+      const kvTile = this.#kvTile[words[at + ROW_TILE.tileClass]];
+      this.cutUnitItem[this.numCutUnits] = this.numWorkItems;
+      this.cutUnitPieces[this.numCutUnits++] = 1;
+      this.numCutPieces++;
+      this.#write(tile, endHead, 1, begin, (Math.floor(begin / kvTile) + endStep) * kvTile, numRows);
     }
   }
 
-  #write(
-    tiles: TileList,
-    words: Int32Array,
-    workOffset: number,
-    tile: number,
-    head: number,
-    endHead: number,
-    begin: number,
-    end: number,
-    partialRow: number,
-  ): void {
-    const at = workOffset + this.numWorkItems++ * ITEM_WORDS;
+  /** Writes an item. `rowsOfHead`: partial rows of each of its KV heads; 0: its results are final. */
+  #write(tile: number, head: number, numHeads: number, begin: number, end: number, rowsOfHead: number): void {
+    const tiles = this.#tiles;
+    const words = this.#words;
+    const at = this.#workOffset + this.numWorkItems++ * ITEM_WORDS;
     words[at + WORK_ITEM.tile] = tile;
     words[at + WORK_ITEM.kvHeadBegin] = head;
-    words[at + WORK_ITEM.numKvHeads] = endHead - head;
+    words[at + WORK_ITEM.numKvHeads] = numHeads;
     words[at + WORK_ITEM.kvBegin] = begin;
     words[at + WORK_ITEM.kvEnd] = end;
-    words[at + WORK_ITEM.partialRow] = partialRow;
+    words[at + WORK_ITEM.partialRow] = rowsOfHead > 0 ? this.numPartialRows : -1;
     words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
       ? 0
       : 1;
-    words[at + WORK_ITEM.reserved] = 0;
-  }
-
-  /** The item about to be written is a piece of a unit: its first, or one more. */
-  #notePiece(isFirst: boolean): void {
-    this.numCutPieces++;
-    if (isFirst) {
-      this.cutUnitItem[this.numCutUnits] = this.numWorkItems;
-      this.cutUnitPieces[this.numCutUnits++] = 1;
-    } else {
-      this.cutUnitPieces[this.numCutUnits - 1]++;
-    }
+    // `reserved` is 0 from the start: nothing else is ever written there.
+    this.numPartialRows += rowsOfHead * numHeads;
   }
 }
