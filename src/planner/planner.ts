@@ -215,10 +215,10 @@ class WorkPlanner implements Planner {
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
     const { shareTiles, shareCount, shareCost } = this.#tiles;
-    scheduler.begin(words, layout);
+    scheduler.begin();
     const { numCtas } = this.config.limits;
-    scheduler.cut(shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
-    this.#queue.append(this.#tiles, scheduler);
+    scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
+    this.#queue.append(this.#tiles, scheduler, words, layout);
   }
 
   #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {

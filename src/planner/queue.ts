@@ -50,7 +50,7 @@ export class Queue {
   }
 
   /** Appends the queue's items to the schedule. */
-  append(tiles: TileList, scheduler: Scheduler): void {
+  append(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout): void {
     const { queueCount, unitCost } = tiles;
     const { numKvHeads, limits: { prefillCtas } } = this.#config;
     this.numPieces = 0;
@@ -75,10 +75,10 @@ export class Queue {
       }
     }
     const firstItem = scheduler.numWorkItems;
-    this.#cut(tiles, scheduler, 0, firstWhole);
-    this.#cut(tiles, scheduler, endWhole, queueCount);
+    this.#cut(tiles, scheduler, words, layout, 0, firstWhole);
+    this.#cut(tiles, scheduler, words, layout, endWhole, queueCount);
     this.numPieces = scheduler.numWorkItems - firstItem;
-    for (let i = firstWhole; i < endWhole; i++) scheduler.appendWhole(order[i]);
+    scheduler.appendWhole(words, layout, order, firstWhole, endWhole);
     this.numItems = Math.max(0, endWhole - firstWhole);
   }
 
@@ -108,12 +108,12 @@ export class Queue {
     }
   }
 
-  #cut(tiles: TileList, scheduler: Scheduler, begin: number, end: number): void {
+  #cut(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, begin: number, end: number): void {
     if (begin >= end) return;
     let cost = 0;
     for (let i = begin; i < end; i++) cost += tiles.unitCost[this.#order[i]];
     const { numKvHeads, limits: { prefillCtas } } = this.#config;
-    scheduler.cut(this.#order, begin, end, cost * numKvHeads, prefillCtas, -1, true);
+    scheduler.cut(words, layout, this.#order, begin, end, cost * numKvHeads, prefillCtas, -1, true);
   }
 
   /** Counting sort by steps, the most first; tiles of as many steps stay in order. */

@@ -15,7 +15,7 @@ import { ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
 import { minStepsOfPiece } from "./cost.ts";
 import type { CheckedConfig } from "./problem.ts";
-import type { TileList } from "./tiles.ts";
+import { TILE_PREFILL, type TileList } from "./tiles.ts";
 
 const TILE_WORDS = ROW_TILE.words;
 const ITEM_WORDS = WORK_ITEM.words;
@@ -34,49 +34,33 @@ export class Scheduler {
   readonly cutUnitItem: Int32Array;
   /** Pieces of each cut unit. */
   readonly cutUnitPieces: Int32Array;
-  readonly #numKvHeads: number;
-  readonly #groupSize: number;
-  readonly #kvTile: readonly [decode: number, prefill: number];
-  readonly #itemCost: readonly [decode: number, prefill: number];
-  readonly #stepCost: readonly [decode: number, prefill: number];
-  /** [2, tokens a tile]: the fewest steps of a piece, by class and tokens of its tile. */
+  readonly #config: CheckedConfig;
+  readonly #tiles: TileList;
+  /** [2, #minStepsStride]: the fewest steps of a piece, by class and tokens of its tile. */
   readonly #minSteps: Int32Array;
   readonly #minStepsStride: number;
-  // The plan under way.
-  readonly #tiles: TileList;
-  #words: Int32Array = new Int32Array(0);
-  #tilesOffset = 0;
-  #workOffset = 0;
-  /** True: an item never has more than one KV head. */
-  #oneHead = false;
-  // The place on the line where the last share ended: before step #step of KV head #head of the tile under way.
-  #head = 0;
-  #step = 0;
 
   /** A scheduler for plans of one config, made of the tiles in `tiles`. */
-  constructor({ numKvHeads, groupSize, limits, costs }: CheckedConfig, tiles: TileList) {
-    const { numCtas, prefillCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile } = limits;
-    this.cutUnitItem = new Int32Array(numCtas + prefillCtas);
-    this.cutUnitPieces = new Int32Array(numCtas + prefillCtas);
+  constructor(config: CheckedConfig, tiles: TileList) {
+    const { groupSize, limits, costs } = config;
+    this.#config = config;
     this.#tiles = tiles;
-    this.#numKvHeads = numKvHeads;
-    this.#groupSize = groupSize;
-    this.#kvTile = [decodeKvTile, prefillKvTile];
-    this.#itemCost = [costs.decodeItem, costs.prefillItem];
-    this.#stepCost = [decodeKvTile * costs.decodeToken, prefillKvTile * costs.prefillToken];
-    this.#minStepsStride = Math.floor(Math.max(decodeRows, prefillRows) / groupSize) + 1;
-    this.#minSteps = Int32Array.from({ length: 2 * this.#minStepsStride }, (_, i) => {
-      const tileClass = i < this.#minStepsStride ? 0 : 1;
-      const numRows = (i - tileClass * this.#minStepsStride) * groupSize;
-      return minStepsOfPiece(this.#stepCost[tileClass], this.#itemCost[tileClass], numRows, costs.partialRow);
-    });
+    this.cutUnitItem = new Int32Array(limits.numCtas + limits.prefillCtas);
+    this.cutUnitPieces = new Int32Array(limits.numCtas + limits.prefillCtas);
+    const stride = Math.floor(Math.max(limits.decodeRows, limits.prefillRows) / groupSize) + 1;
+    this.#minStepsStride = stride;
+    this.#minSteps = new Int32Array(2 * stride);
+    const decodeStep = limits.decodeKvTile * costs.decodeToken;
+    const prefillStep = limits.prefillKvTile * costs.prefillToken;
+    for (let n = 0; n < stride; n++) {
+      const numRows = n * groupSize;
+      this.#minSteps[n] = minStepsOfPiece(decodeStep, costs.decodeItem, numRows, costs.partialRow);
+      this.#minSteps[stride + n] = minStepsOfPiece(prefillStep, costs.prefillItem, numRows, costs.partialRow);
+    }
   }
 
-  /** Starts the schedule of a plan. */
-  begin(words: Int32Array, { tilesOffset, workOffset }: PlanLayout): void {
-    this.#words = words;
-    this.#tilesOffset = tilesOffset;
-    this.#workOffset = workOffset;
+  /** Starts a schedule. */
+  begin(): void {
     this.numWorkItems = 0;
     this.numPartialRows = 0;
     this.numCutUnits = 0;
@@ -84,13 +68,19 @@ export class Scheduler {
   }
 
   /**
-   * Lays tiles end to end and appends the work items of `numShares` equal shares.
+   * Lays tiles end to end and appends the work items of `numShares` equal shares: whole units of neighbouring KV heads as one item, a piece
+   * of a cut unit as one of its own.
+   *
+   * It is one loop over local variables, for speed. Each turn takes the tile under way from the last cut to the end of the share, if that lies in the
+   * tile, or else to the end of the tile.
    *
    * @param line the tiles in order: entries `lineBegin` to `lineEnd` (not included). Their cost together is `lineCost`.
    * @param sharesOffset where the first item of each share, and the end of the last, is written; -1: nowhere.
    * @param oneHead true: an item never has more than one KV head.
    */
   cut(
+    words: Int32Array,
+    layout: PlanLayout,
     line: Int32Array,
     lineBegin: number,
     lineEnd: number,
@@ -99,150 +89,180 @@ export class Scheduler {
     sharesOffset: number,
     oneHead: boolean,
   ): void {
-    const words = this.#words;
     if (lineBegin === lineEnd) {
       if (sharesOffset >= 0) words.fill(this.numWorkItems, sharesOffset, sharesOffset + numShares + 1);
       return;
     }
-    const { unitCost } = this.#tiles;
-    const numKvHeads = this.#numKvHeads;
-    this.#oneHead = oneHead;
-    this.#head = 0;
-    this.#step = 0;
-    let place = lineBegin;
-    let tile = line[place];
-    // Cost of the line before and up to the end of the tile under way.
-    let tileBegin = 0;
-    let tileEnd = unitCost[tile] * numKvHeads;
-    // Share s ends at cost floor((s + 1) * lineCost / numShares), which is counted up without dividing: quotient and remainder by themselves.
+    const { numKvHeads, groupSize, limits, costs } = this.#config;
+    const { unitCost, numSteps, kvBegin, kvEnd, freeBegin, freeEnd, isPartial } = this.#tiles;
+    const { cutUnitItem, cutUnitPieces } = this;
+    const { tilesOffset, workOffset } = layout;
+    const minStepsOf = this.#minSteps;
+    const minStepsStride = this.#minStepsStride;
+    const lastShare = numShares - 1;
+    // Share s ends at cost floor((s + 1) * lineCost / numShares). It is counted up, quotient and remainder by themselves.
     const quotient = Math.floor(lineCost / numShares);
     const remainder = lineCost - quotient * numShares;
-    let shareEnd = 0;
-    let fraction = 0;
-    for (let share = 0; share < numShares - 1; share++) {
-      if (sharesOffset >= 0) words[sharesOffset + share] = this.numWorkItems;
-      shareEnd += quotient;
-      fraction += remainder;
-      if (fraction >= numShares) {
-        fraction -= numShares;
-        shareEnd++;
-      }
-      while (tileEnd <= shareEnd && place < lineEnd - 1) {
-        this.#emit(tile, numKvHeads, 0);
-        this.#head = 0;
-        tile = line[++place];
-        tileBegin = tileEnd;
-        tileEnd += unitCost[tile] * numKvHeads;
-      }
-      this.#cutTile(tile, shareEnd - tileBegin);
-    }
-    if (sharesOffset >= 0) words[sharesOffset + numShares - 1] = this.numWorkItems;
+    let shareEnd = quotient;
+    let fraction = remainder;
+    let share = 0;
+    let item = this.numWorkItems;
+    let partialRows = this.numPartialRows;
+    let cutUnits = this.numCutUnits;
+    let cutPieces = this.numCutPieces;
+    // The last cut lies before step `step` of KV head `head` of the tile under way, whose cost ends at `tileEnd` of the line.
+    let head = 0;
+    let step = 0;
+    let place = lineBegin;
+    let tileEnd = unitCost[line[place]] * numKvHeads;
+    if (sharesOffset >= 0) words[sharesOffset] = item;
     for (;;) {
-      this.#emit(tile, numKvHeads, 0);
-      this.#head = 0;
-      if (++place === lineEnd) break;
-      tile = line[place];
+      const tile = line[place];
+      const tileAt = tilesOffset + tile * TILE_WORDS;
+      const numTokens = words[tileAt + ROW_TILE.numTokens];
+      const isPrefill = words[tileAt + ROW_TILE.tileClass] === TILE_PREFILL;
+      const isCut = share < lastShare && (shareEnd < tileEnd || place === lineEnd - 1);
+      let endHead = numKvHeads;
+      let endStep = 0;
+      if (isCut) {
+        // The place nearest to the share's end where a cut may be, not before the last cut.
+        const unit = unitCost[tile];
+        const cost = shareEnd - (tileEnd - unit * numKvHeads);
+        endHead = (cost / unit) | 0;
+        if (endHead < head) {
+          endHead = head;
+          endStep = step;
+        } else {
+          const costInUnit = cost - endHead * unit;
+          const steps = numSteps[tile];
+          const first = endHead === head ? step : 0;
+          const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
+          const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
+          const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
+          const wanted = Math.floor((costInUnit - itemCost) / stepCost + 0.5);
+          let atEnd = false;
+          endStep = wanted;
+          if (steps - first < 2 * minSteps) {
+            // Too short for two pieces: cut before or after it, whichever is nearer.
+            endStep = first;
+            atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= steps - first;
+          } else if (wanted < first + minSteps) {
+            endStep = 2 * (wanted - first) < minSteps ? first : first + minSteps;
+          } else if (wanted > steps - minSteps) {
+            endStep = steps - minSteps;
+            atEnd = 2 * (steps - wanted) < minSteps;
+          }
+          if (atEnd) {
+            endStep = 0;
+            endHead++;
+          }
+        }
+      }
+      if (head < endHead || step < endStep) {
+        const begin = kvBegin[tile];
+        const end = kvEnd[tile];
+        const numRows = numTokens * groupSize;
+        const kvTile = isPrefill ? limits.prefillKvTile : limits.decodeKvTile;
+        // Where step 0 begins.
+        const origin = begin === 0 ? 0 : begin - begin % kvTile;
+        if (step > 0) {
+          // One more piece of a unit that was cut before.
+          const isMiddle = head === endHead;
+          const pieceBegin = origin + step * kvTile;
+          const pieceEnd = isMiddle ? origin + endStep * kvTile : end;
+          const isFree = pieceBegin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
+          writeItem(words, workOffset, item++, tile, head, 1, pieceBegin, pieceEnd, partialRows, isFree);
+          partialRows += numRows;
+          cutUnitPieces[cutUnits - 1]++;
+          cutPieces++;
+          step = 0;
+          if (isMiddle) step = endStep;
+          else head++;
+        }
+        if (head < endHead) {
+          const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
+          const numHeads = oneHead ? 1 : endHead - head;
+          for (; head < endHead; head += numHeads) {
+            const partialRow = isPartial[tile] === 0 ? -1 : partialRows;
+            writeItem(words, workOffset, item++, tile, head, numHeads, begin, end, partialRow, isFree);
+            if (partialRow >= 0) partialRows += numRows * numHeads;
+          }
+        }
+        if (step < endStep) {
+          // The first piece of a unit.
+          const pieceEnd = origin + endStep * kvTile;
+          const isFree = begin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
+          cutUnitItem[cutUnits] = item;
+          cutUnitPieces[cutUnits++] = 1;
+          cutPieces++;
+          writeItem(words, workOffset, item++, tile, head, 1, begin, pieceEnd, partialRows, isFree);
+          partialRows += numRows;
+          step = endStep;
+        }
+      }
+      if (isCut) {
+        share++;
+        if (sharesOffset >= 0) words[sharesOffset + share] = item;
+        shareEnd += quotient;
+        fraction += remainder;
+        if (fraction >= numShares) {
+          fraction -= numShares;
+          shareEnd++;
+        }
+      } else {
+        if (++place === lineEnd) break;
+        tileEnd += unitCost[line[place]] * numKvHeads;
+        head = 0;
+      }
     }
-    if (sharesOffset >= 0) words[sharesOffset + numShares] = this.numWorkItems;
+    if (sharesOffset >= 0) words[sharesOffset + numShares] = item;
+    this.numWorkItems = item;
+    this.numPartialRows = partialRows;
+    this.numCutUnits = cutUnits;
+    this.numCutPieces = cutPieces;
   }
 
-  /** Appends one item for all of a tile: every KV head and all it sees. */
-  appendWhole(tile: number): void {
-    this.#head = 0;
-    this.#step = 0;
-    this.#oneHead = false;
-    this.#emit(tile, this.#numKvHeads, 0);
+  /** Appends one item for all of each tile of `line` from `begin` to `end` (not included): every KV head and all that the tile sees. */
+  appendWhole(words: Int32Array, layout: PlanLayout, line: Int32Array, lineBegin: number, lineEnd: number): void {
+    const { numKvHeads, groupSize } = this.#config;
+    const { kvBegin, kvEnd, freeBegin, freeEnd, isPartial } = this.#tiles;
+    const { tilesOffset, workOffset } = layout;
+    let item = this.numWorkItems;
+    for (let place = lineBegin; place < lineEnd; place++) {
+      const tile = line[place];
+      const begin = kvBegin[tile];
+      const end = kvEnd[tile];
+      const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
+      let partialRow = -1;
+      if (isPartial[tile] === 1) {
+        partialRow = this.numPartialRows;
+        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * numKvHeads;
+      }
+      writeItem(words, workOffset, item++, tile, 0, numKvHeads, begin, end, partialRow, isFree);
+    }
+    this.numWorkItems = item;
   }
+}
 
-  /** Ends a share in a tile: at the place nearest to `cost`, counted from the tile's begin, where a cut may be, not before the last cut. */
-  #cutTile(tile: number, cost: number): void {
-    const tiles = this.#tiles;
-    const words = this.#words;
-    const unit = tiles.unitCost[tile];
-    let head = (cost / unit) | 0;
-    if (head < this.#head) return;
-    const costInUnit = cost - head * unit;
-    const numSteps = tiles.numSteps[tile];
-    const first = head === this.#head ? this.#step : 0;
-    const at = this.#tilesOffset + tile * TILE_WORDS;
-    const tileClass = words[at + ROW_TILE.tileClass];
-    const minSteps = this.#minSteps[tileClass * this.#minStepsStride + words[at + ROW_TILE.numTokens]];
-    const wanted = Math.floor((costInUnit - this.#itemCost[tileClass]) / this.#stepCost[tileClass] + 0.5);
-    let step = wanted;
-    let atEnd = false;
-    if (numSteps - first < 2 * minSteps) {
-      // Too short for two pieces: cut before or after it, whichever is nearer.
-      step = first;
-      atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= numSteps - first;
-    } else if (wanted < first + minSteps) {
-      step = 2 * (wanted - first) < minSteps ? first : first + minSteps;
-    } else if (wanted > numSteps - minSteps) {
-      step = numSteps - minSteps;
-      atEnd = 2 * (numSteps - wanted) < minSteps;
-    }
-    if (atEnd) {
-      step = 0;
-      head++;
-    }
-    this.#emit(tile, head, step);
-    this.#head = head;
-    this.#step = step;
-  }
-
-  /**
-   * Writes a tile's items from the last cut to step `endStep` of KV head `endHead`: whole units of neighbouring KV heads as one item, a
-   * piece of a cut unit as one of its own.
-   */
-  #emit(tile: number, endHead: number, endStep: number): void {
-    const tiles = this.#tiles;
-    const words = this.#words;
-    let head = this.#head;
-    const step = this.#step;
-    if (head === endHead && step === endStep) return;
-    const at = this.#tilesOffset + tile * TILE_WORDS;
-    const numRows = words[at + ROW_TILE.numTokens] * this.#groupSize;
-    const begin = tiles.kvBegin[tile];
-    const end = tiles.kvEnd[tile];
-    if (step > 0) {
-      const kvTile = this.#kvTile[words[at + ROW_TILE.tileClass]];
-      const firstStep = Math.floor(begin / kvTile);
-      const pieceEnd = head === endHead ? (firstStep + endStep) * kvTile : end;
-      this.cutUnitPieces[this.numCutUnits - 1]++;
-      this.numCutPieces++;
-      this.#write(tile, head, 1, (firstStep + step) * kvTile, pieceEnd, numRows);
-      if (head === endHead) return;
-      head++;
-      this.#step = 0;
-    }
-    if (head < endHead) {
-      const rowsOfHead = tiles.isPartial[tile] === 1 ? numRows : 0;
-      const numHeads = this.#oneHead ? 1 : endHead - head;
-      for (; head < endHead; head += numHeads) this.#write(tile, head, numHeads, begin, end, rowsOfHead);
-    }
-    if (endStep > 0) {
-      const kvTile = this.#kvTile[words[at + ROW_TILE.tileClass]];
-      this.cutUnitItem[this.numCutUnits] = this.numWorkItems;
-      this.cutUnitPieces[this.numCutUnits++] = 1;
-      this.numCutPieces++;
-      this.#write(tile, endHead, 1, begin, (Math.floor(begin / kvTile) + endStep) * kvTile, numRows);
-    }
-  }
-
-  /** Writes an item. `rowsOfHead`: partial rows of each of its KV heads; 0: its results are final. */
-  #write(tile: number, head: number, numHeads: number, begin: number, end: number, rowsOfHead: number): void {
-    const tiles = this.#tiles;
-    const words = this.#words;
-    const at = this.#workOffset + this.numWorkItems++ * ITEM_WORDS;
-    words[at + WORK_ITEM.tile] = tile;
-    words[at + WORK_ITEM.kvHeadBegin] = head;
-    words[at + WORK_ITEM.numKvHeads] = numHeads;
-    words[at + WORK_ITEM.kvBegin] = begin;
-    words[at + WORK_ITEM.kvEnd] = end;
-    words[at + WORK_ITEM.partialRow] = rowsOfHead > 0 ? this.numPartialRows : -1;
-    words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
-      ? 0
-      : 1;
-    // `reserved` is 0 from the start: nothing else is ever written there.
-    this.numPartialRows += rowsOfHead * numHeads;
-  }
+/** Writes one item. Its reserved word is 0 from the start: nothing else is ever written there. */
+function writeItem(
+  words: Int32Array,
+  workOffset: number,
+  item: number,
+  tile: number,
+  head: number,
+  numHeads: number,
+  begin: number,
+  end: number,
+  partialRow: number,
+  isFree: boolean,
+): void {
+  const at = workOffset + item * ITEM_WORDS;
+  words[at + WORK_ITEM.tile] = tile;
+  words[at + WORK_ITEM.kvHeadBegin] = head;
+  words[at + WORK_ITEM.numKvHeads] = numHeads;
+  words[at + WORK_ITEM.kvBegin] = begin;
+  words[at + WORK_ITEM.kvEnd] = end;
+  words[at + WORK_ITEM.partialRow] = partialRow;
+  words[at + WORK_ITEM.needsMask] = isFree ? 0 : 1;
 }

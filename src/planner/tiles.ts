@@ -88,11 +88,31 @@ export class TileList {
   isPartial: Uint8Array = new Uint8Array(0);
   #words: Int32Array = new Int32Array(0);
   #offset = 0;
-  readonly #config: CheckedConfig;
+  readonly #numKvHeads: number;
+  readonly #hasQueue: boolean;
+  readonly #windowLeft: number;
+  /** A causal mask is a window of 0 to the right. */
+  readonly #windowRight: number;
+  readonly #decodeItemCost: number;
+  readonly #prefillItemCost: number;
+  readonly #decodeStepCost: number;
+  readonly #prefillStepCost: number;
+  // Inverses of the KV tiles: an integer plus a half, times them, rounds down to the right step, and costs less than a division.
+  readonly #stepsPerDecodeToken: number;
+  readonly #stepsPerPrefillToken: number;
 
   /** A list for plans of one config. */
-  constructor(config: CheckedConfig) {
-    this.#config = config;
+  constructor({ numKvHeads, causal, windowLeft, windowRight, limits, costs }: CheckedConfig) {
+    this.#numKvHeads = numKvHeads;
+    this.#hasQueue = limits.prefillCtas > 0;
+    this.#windowLeft = windowLeft;
+    this.#windowRight = causal ? 0 : windowRight;
+    this.#decodeItemCost = costs.decodeItem;
+    this.#prefillItemCost = costs.prefillItem;
+    this.#decodeStepCost = limits.decodeKvTile * costs.decodeToken;
+    this.#prefillStepCost = limits.prefillKvTile * costs.prefillToken;
+    this.#stepsPerDecodeToken = 1 / limits.decodeKvTile;
+    this.#stepsPerPrefillToken = 1 / limits.prefillKvTile;
   }
 
   /** Starts over, in room for `maxTiles` tiles. Allocates only to grow. */
@@ -137,15 +157,12 @@ export class TileList {
     maskRowBegin: number,
     keepEmpty: boolean,
   ): boolean {
-    const { causal, windowLeft, windowRight, limits, costs, numKvHeads } = this.#config;
+    const windowRight = this.#windowRight;
+    const windowLeft = this.#windowLeft;
     let begin = 0;
     let end = kvLen;
     let freeBegin = 0;
     let freeEnd = kvLen;
-    if (causal) {
-      end = Math.min(end, maxPos + 1 - kvPosBegin);
-      freeEnd = Math.min(freeEnd, minPos + 1 - kvPosBegin);
-    }
     if (windowRight >= 0) {
       end = Math.min(end, maxPos + windowRight + 1 - kvPosBegin);
       freeEnd = Math.min(freeEnd, minPos + windowRight + 1 - kvPosBegin);
@@ -160,16 +177,12 @@ export class TileList {
       end = 0;
     }
     const tile = this.count++;
-    let kvTile = limits.decodeKvTile;
-    let stepCost = kvTile * costs.decodeToken;
-    let itemCost = costs.decodeItem;
-    if (tileClass === TILE_PREFILL) {
-      kvTile = limits.prefillKvTile;
-      stepCost = kvTile * costs.prefillToken;
-      itemCost = costs.prefillItem;
-    }
-    const numSteps = end === 0 ? 0 : Math.floor((end + kvTile - 1) / kvTile) - Math.floor(begin / kvTile);
-    const unitCost = itemCost + numSteps * stepCost;
+    const isPrefill = tileClass === TILE_PREFILL;
+    const perStep = isPrefill ? this.#stepsPerPrefillToken : this.#stepsPerDecodeToken;
+    const numSteps = end === 0 ? 0 : Math.floor((end - 0.5) * perStep) + 1 - Math.floor((begin + 0.5) * perStep);
+    const unitCost = isPrefill
+      ? this.#prefillItemCost + numSteps * this.#prefillStepCost
+      : this.#decodeItemCost + numSteps * this.#decodeStepCost;
     this.kvBegin[tile] = begin;
     this.kvEnd[tile] = end;
     this.freeBegin[tile] = freeBegin;
@@ -177,12 +190,12 @@ export class TileList {
     this.numSteps[tile] = numSteps;
     this.unitCost[tile] = unitCost;
     this.isPartial[tile] = 0;
-    if (tileClass === TILE_PREFILL && limits.prefillCtas > 0) {
+    if (isPrefill && this.#hasQueue) {
       this.queueTiles[this.queueCount++] = tile;
-      this.queueCost += unitCost * numKvHeads;
+      this.queueCost += unitCost * this.#numKvHeads;
     } else {
       this.shareTiles[this.shareCount++] = tile;
-      this.shareCost += unitCost * numKvHeads;
+      this.shareCost += unitCost * this.#numKvHeads;
     }
     this.classes |= 1 << tileClass;
     const words = this.#words;
@@ -198,7 +211,7 @@ export class TileList {
     words[at + ROW_TILE.maskByteBegin] = maskByteBegin;
     words[at + ROW_TILE.maskStrideBits] = maskStrideBits;
     words[at + ROW_TILE.maskRowBegin] = maskRowBegin;
-    words[at + ROW_TILE.reserved] = 0;
+    // `reserved` is 0 from the start: nothing else is ever written there.
     return true;
   }
 }
