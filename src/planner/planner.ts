@@ -28,6 +28,7 @@ import {
   type PlannerConfig,
 } from "./problem.ts";
 import { Queue } from "./queue.ts";
+import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
@@ -134,40 +135,9 @@ class WorkPlanner implements Planner {
     const state = this.#state;
     const { words, layout } = state;
     const tiles = this.#tiles;
-    const tileTable = this.#table;
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
-    for (let r = 0; r < numRequests; r++) {
-      const end = qoIndptr[r + 1];
-      let token = qoIndptr[r];
-      const numPages = indptr[r + 1] - indptr[r];
-      const kvLen = numPages === 0 ? 0 : (numPages - 1) * pageSize + lastPageLen[r];
-      const position = kvLen - end;
-      const isMasked = maskIndptr !== undefined && maskIndptr[r + 1] > maskIndptr[r];
-      const maskByteBegin = isMasked ? maskIndptr[r] : -1;
-      const maskStrideBits = isMasked ? kvLen : 0;
-      while (token < end) {
-        const left = end - token;
-        const count = tileTable.tokensOf(left);
-        const pos = position + token;
-        const maskRow = isMasked ? token - qoIndptr[r] : 0;
-        tiles.add(
-          tileTable.classOf(left),
-          token,
-          count,
-          0,
-          pos,
-          pos + count - 1,
-          indptr[r],
-          0,
-          kvLen,
-          maskByteBegin,
-          maskStrideBits,
-          maskRow,
-          true,
-        );
-        token += count;
-      }
-    }
+    tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
+    tiles.measure();
     this.#schedule(words, layout);
     state.numMerges = writeCutMerges(this.#scheduler, words, layout);
     state.numPartials = this.#scheduler.numCutPieces;

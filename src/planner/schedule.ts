@@ -137,7 +137,9 @@ export class Scheduler {
           const steps = numSteps[tile];
           const first = endHead === head ? step : 0;
           const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
-          const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
+          const stepCost = isPrefill
+            ? limits.prefillKvTile * costs.prefillToken
+            : limits.decodeKvTile * costs.decodeToken;
           const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
           const wanted = Math.floor((costInUnit - itemCost) / stepCost + 0.5);
           let atEnd = false;

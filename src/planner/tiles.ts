@@ -86,45 +86,31 @@ export class TileList {
   unitCost: Float64Array = new Float64Array(0);
   /** 1: some of its tokens have another level too, so all its results are partials. */
   isPartial: Uint8Array = new Uint8Array(0);
+  /** Of gathered tiles: the lowest and the highest position of its tokens. */
+  #minPos: Int32Array = new Int32Array(0);
+  #maxPos: Int32Array = new Int32Array(0);
+  #hasPartialTiles = false;
   #words: Int32Array = new Int32Array(0);
   #offset = 0;
-  readonly #numKvHeads: number;
-  readonly #hasQueue: boolean;
+  readonly #config: CheckedConfig;
   readonly #windowLeft: number;
   /** A causal mask is a window of 0 to the right. */
   readonly #windowRight: number;
-  readonly #decodeItemCost: number;
-  readonly #prefillItemCost: number;
-  readonly #decodeStepCost: number;
-  readonly #prefillStepCost: number;
-  // Inverses of the KV tiles: an integer plus a half, times them, rounds down to the right step, and costs less than a division.
-  readonly #stepsPerDecodeToken: number;
-  readonly #stepsPerPrefillToken: number;
 
   /** A list for plans of one config. */
-  constructor({ numKvHeads, causal, windowLeft, windowRight, limits, costs }: CheckedConfig) {
-    this.#numKvHeads = numKvHeads;
-    this.#hasQueue = limits.prefillCtas > 0;
-    this.#windowLeft = windowLeft;
-    this.#windowRight = causal ? 0 : windowRight;
-    this.#decodeItemCost = costs.decodeItem;
-    this.#prefillItemCost = costs.prefillItem;
-    this.#decodeStepCost = limits.decodeKvTile * costs.decodeToken;
-    this.#prefillStepCost = limits.prefillKvTile * costs.prefillToken;
-    this.#stepsPerDecodeToken = 1 / limits.decodeKvTile;
-    this.#stepsPerPrefillToken = 1 / limits.prefillKvTile;
+  constructor(config: CheckedConfig) {
+    this.#config = config;
+    this.#windowLeft = config.windowLeft;
+    this.#windowRight = config.causal ? 0 : config.windowRight;
   }
 
   /** Starts over, in room for `maxTiles` tiles. Allocates only to grow. */
   reset(words: Int32Array, offset: number, maxTiles: number): void {
     this.count = 0;
-    this.shareCount = 0;
-    this.shareCost = 0;
-    this.queueCount = 0;
-    this.queueCost = 0;
-    this.classes = 0;
     this.#words = words;
     this.#offset = offset;
+    if (this.#hasPartialTiles) this.isPartial.fill(0);
+    this.#hasPartialTiles = false;
     if (this.kvBegin.length >= maxTiles) return;
     this.shareTiles = new Int32Array(maxTiles);
     this.queueTiles = new Int32Array(maxTiles);
@@ -135,10 +121,12 @@ export class TileList {
     this.numSteps = new Int32Array(maxTiles);
     this.unitCost = new Float64Array(maxTiles);
     this.isPartial = new Uint8Array(maxTiles);
+    this.#minPos = new Int32Array(0);
+    this.#maxPos = new Int32Array(0);
   }
 
   /**
-   * Adds a tile whose tokens have positions `minPos` to `maxPos`, and works out what they see.
+   * Adds a tile whose tokens have positions `minPos` to `maxPos`.
    *
    * @returns false if the rows see no token and the tile was left out, which happens only if `keepEmpty` is false.
    */
@@ -157,47 +145,20 @@ export class TileList {
     maskRowBegin: number,
     keepEmpty: boolean,
   ): boolean {
-    const windowRight = this.#windowRight;
-    const windowLeft = this.#windowLeft;
-    let begin = 0;
-    let end = kvLen;
-    let freeBegin = 0;
-    let freeEnd = kvLen;
-    if (windowRight >= 0) {
-      end = Math.min(end, maxPos + windowRight + 1 - kvPosBegin);
-      freeEnd = Math.min(freeEnd, minPos + windowRight + 1 - kvPosBegin);
-    }
-    if (windowLeft >= 0) {
-      begin = Math.max(0, minPos - windowLeft - kvPosBegin);
-      freeBegin = Math.max(0, Math.min(kvLen, maxPos - windowLeft - kvPosBegin));
-    }
-    if (begin >= end) {
-      if (!keepEmpty) return false;
-      begin = 0;
-      end = 0;
+    if (!keepEmpty) {
+      const begin = this.#windowLeft < 0 ? 0 : Math.max(0, minPos - this.#windowLeft - kvPosBegin);
+      const end = this.#windowRight < 0 ? kvLen : Math.min(kvLen, maxPos + this.#windowRight + 1 - kvPosBegin);
+      if (begin >= end) return false;
     }
     const tile = this.count++;
-    const isPrefill = tileClass === TILE_PREFILL;
-    const perStep = isPrefill ? this.#stepsPerPrefillToken : this.#stepsPerDecodeToken;
-    const numSteps = end === 0 ? 0 : Math.floor((end - 0.5) * perStep) + 1 - Math.floor((begin + 0.5) * perStep);
-    const unitCost = isPrefill
-      ? this.#prefillItemCost + numSteps * this.#prefillStepCost
-      : this.#decodeItemCost + numSteps * this.#decodeStepCost;
-    this.kvBegin[tile] = begin;
-    this.kvEnd[tile] = end;
-    this.freeBegin[tile] = freeBegin;
-    this.freeEnd[tile] = maskByteBegin >= 0 || freeEnd < 0 ? 0 : freeEnd;
-    this.numSteps[tile] = numSteps;
-    this.unitCost[tile] = unitCost;
-    this.isPartial[tile] = 0;
-    if (isPrefill && this.#hasQueue) {
-      this.queueTiles[this.queueCount++] = tile;
-      this.queueCost += unitCost * this.#numKvHeads;
-    } else {
-      this.shareTiles[this.shareCount++] = tile;
-      this.shareCost += unitCost * this.#numKvHeads;
+    if (gathered !== 0) {
+      if (this.#minPos.length === 0) {
+        this.#minPos = new Int32Array(this.kvBegin.length);
+        this.#maxPos = new Int32Array(this.kvBegin.length);
+      }
+      this.#minPos[tile] = minPos;
+      this.#maxPos[tile] = maxPos;
     }
-    this.classes |= 1 << tileClass;
     const words = this.#words;
     const at = this.#offset + tile * TILE_WORDS;
     words[at + ROW_TILE.tileClass] = tileClass;
@@ -213,5 +174,87 @@ export class TileList {
     words[at + ROW_TILE.maskRowBegin] = maskRowBegin;
     // `reserved` is 0 from the start: nothing else is ever written there.
     return true;
+  }
+
+  /** Says that some tokens of a tile have another level too. */
+  markPartial(tile: number): void {
+    this.isPartial[tile] = 1;
+    this.#hasPartialTiles = true;
+  }
+
+  /** Works out what the tiles so far see and cost, and which of them are in the shares and which in the queue. */
+  measure(): void {
+    const words = this.#words;
+    const { count, kvBegin, kvEnd, freeBegin, freeEnd, numSteps, unitCost, shareTiles, queueTiles } = this;
+    const { limits, costs, numKvHeads } = this.#config;
+    const decodeStepCost = limits.decodeKvTile * costs.decodeToken;
+    const prefillStepCost = limits.prefillKvTile * costs.prefillToken;
+    const hasQueue = limits.prefillCtas > 0;
+    const windowLeft = this.#windowLeft;
+    const windowRight = this.#windowRight;
+    // An integer plus or minus a half, times the inverse of the KV tile, truncates to the right step, and faster than a division.
+    const stepsPerDecodeToken = 1 / limits.decodeKvTile;
+    const stepsPerPrefillToken = 1 / limits.prefillKvTile;
+    const minPositions = this.#minPos;
+    const maxPositions = this.#maxPos;
+    let shareCount = 0;
+    let shareCost = 0;
+    let queueCount = 0;
+    let queueCost = 0;
+    let classes = 0;
+    let at = this.#offset;
+    for (let tile = 0; tile < count; tile++) {
+      const isPrefill = words[at + ROW_TILE.tileClass] === TILE_PREFILL;
+      const kvLen = words[at + ROW_TILE.kvLen];
+      const kvPosBegin = words[at + ROW_TILE.kvPosBegin];
+      let minPos = words[at + ROW_TILE.qoPosBegin];
+      let maxPos = minPos + words[at + ROW_TILE.numTokens] - 1;
+      if (words[at + ROW_TILE.gathered] !== 0) {
+        minPos = minPositions[tile];
+        maxPos = maxPositions[tile];
+      }
+      let begin = 0;
+      let end = kvLen;
+      let firstFree = 0;
+      let endFree = kvLen;
+      if (windowRight >= 0) {
+        end = Math.min(end, maxPos + windowRight + 1 - kvPosBegin);
+        endFree = Math.max(0, Math.min(endFree, minPos + windowRight + 1 - kvPosBegin));
+      }
+      if (windowLeft >= 0) {
+        begin = Math.max(0, minPos - windowLeft - kvPosBegin);
+        firstFree = Math.max(0, Math.min(kvLen, maxPos - windowLeft - kvPosBegin));
+      }
+      if (words[at + ROW_TILE.maskByteBegin] >= 0) endFree = 0;
+      let steps = 0;
+      if (begin < end) {
+        const stepsPerToken = isPrefill ? stepsPerPrefillToken : stepsPerDecodeToken;
+        steps = (((end - 0.5) * stepsPerToken) | 0) + 1 - (((begin + 0.5) * stepsPerToken) | 0);
+      } else {
+        begin = 0;
+        end = 0;
+      }
+      const cost = isPrefill ? costs.prefillItem + steps * prefillStepCost : costs.decodeItem + steps * decodeStepCost;
+      kvBegin[tile] = begin;
+      kvEnd[tile] = end;
+      freeBegin[tile] = firstFree;
+      freeEnd[tile] = endFree;
+      numSteps[tile] = steps;
+      unitCost[tile] = cost;
+      if (isPrefill && hasQueue) {
+        queueTiles[queueCount++] = tile;
+        queueCost += cost * numKvHeads;
+      } else {
+        shareTiles[shareCount++] = tile;
+        shareCost += cost * numKvHeads;
+      }
+      classes |= isPrefill ? 1 << TILE_PREFILL : 1 << TILE_DECODE;
+      at += TILE_WORDS;
+    }
+    this.shareCount = shareCount;
+    this.shareCost = shareCost;
+    this.queueCount = queueCount;
+    this.queueCost = queueCost;
+    this.classes = classes;
   }
 }
