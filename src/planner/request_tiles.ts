@@ -7,6 +7,22 @@ import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { TILE_DECODE, TILE_PREFILL, type TileTable } from "./tiles.ts";
 
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const {
+  words: TILE_WORDS,
+  tileClass: TILE_TILE_CLASS,
+  tokenBegin: TILE_TOKEN_BEGIN,
+  numTokens: TILE_NUM_TOKENS,
+  gathered: TILE_GATHERED,
+  qoPosBegin: TILE_QO_POS_BEGIN,
+  pageBegin: TILE_PAGE_BEGIN,
+  kvPosBegin: TILE_KV_POS_BEGIN,
+  kvLen: TILE_KV_LEN,
+  maskByteBegin: TILE_MASK_BYTE_BEGIN,
+  maskStrideBits: TILE_MASK_STRIDE_BITS,
+  maskRowBegin: TILE_MASK_ROW_BEGIN,
+} = ROW_TILE;
+
 /**
  * Cuts each request's queries into tiles and writes their words, request by request. The batch was checked before.
  *
@@ -37,21 +53,21 @@ export function writeRequestTiles(
     for (let token = begin; token < end;) {
       const left = end - token;
       const numTokens = left < prefillTokens ? left : prefillTokens;
-      words[at + ROW_TILE.tileClass] = left <= decodeTokens ? TILE_DECODE : TILE_PREFILL;
-      words[at + ROW_TILE.tokenBegin] = token;
-      words[at + ROW_TILE.numTokens] = numTokens;
-      words[at + ROW_TILE.gathered] = 0;
-      words[at + ROW_TILE.qoPosBegin] = kvLen - left;
-      words[at + ROW_TILE.pageBegin] = pageBegin;
-      words[at + ROW_TILE.kvPosBegin] = 0;
-      words[at + ROW_TILE.kvLen] = kvLen;
-      words[at + ROW_TILE.maskByteBegin] = isMasked ? maskIndptr[r] : -1;
-      words[at + ROW_TILE.maskStrideBits] = isMasked ? kvLen : 0;
-      words[at + ROW_TILE.maskRowBegin] = isMasked ? token - begin : 0;
+      words[at + TILE_TILE_CLASS] = left <= decodeTokens ? TILE_DECODE : TILE_PREFILL;
+      words[at + TILE_TOKEN_BEGIN] = token;
+      words[at + TILE_NUM_TOKENS] = numTokens;
+      words[at + TILE_GATHERED] = 0;
+      words[at + TILE_QO_POS_BEGIN] = kvLen - left;
+      words[at + TILE_PAGE_BEGIN] = pageBegin;
+      words[at + TILE_KV_POS_BEGIN] = 0;
+      words[at + TILE_KV_LEN] = kvLen;
+      words[at + TILE_MASK_BYTE_BEGIN] = isMasked ? maskIndptr[r] : -1;
+      words[at + TILE_MASK_STRIDE_BITS] = isMasked ? kvLen : 0;
+      words[at + TILE_MASK_ROW_BEGIN] = isMasked ? token - begin : 0;
       // `reserved` is 0 from the start: nothing else is ever written there.
-      at += ROW_TILE.words;
+      at += TILE_WORDS;
       token += numTokens;
     }
   }
-  return (at - tilesOffset) / ROW_TILE.words;
+  return (at - tilesOffset) / TILE_WORDS;
 }

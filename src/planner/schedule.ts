@@ -17,8 +17,18 @@ import { minStepsOfPiece } from "./cost.ts";
 import type { CheckedConfig } from "./problem.ts";
 import { TILE_PREFILL, type TileList } from "./tiles.ts";
 
-const TILE_WORDS = ROW_TILE.words;
-const ITEM_WORDS = WORK_ITEM.words;
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const { words: TILE_WORDS, numTokens: TILE_NUM_TOKENS, tileClass: TILE_TILE_CLASS } = ROW_TILE;
+const {
+  words: ITEM_WORDS,
+  tile: ITEM_TILE,
+  kvHeadBegin: ITEM_KV_HEAD_BEGIN,
+  numKvHeads: ITEM_NUM_KV_HEADS,
+  kvBegin: ITEM_KV_BEGIN,
+  kvEnd: ITEM_KV_END,
+  partialRow: ITEM_PARTIAL_ROW,
+  needsMask: ITEM_NEEDS_MASK,
+} = WORK_ITEM;
 
 /** Cuts tiles into work items. Its arrays live as long as the planner. */
 export class Scheduler {
@@ -99,6 +109,8 @@ export class Scheduler {
     const { tilesOffset, workOffset } = layout;
     const minStepsOf = this.#minSteps;
     const minStepsStride = this.#minStepsStride;
+    const decodeStepsPerCost = 1 / (limits.decodeKvTile * costs.decodeToken);
+    const prefillStepsPerCost = 1 / (limits.prefillKvTile * costs.prefillToken);
     const lastShare = numShares - 1;
     // Share s ends at cost floor((s + 1) * lineCost / numShares). It is counted up, quotient and remainder by themselves.
     const quotient = Math.floor(lineCost / numShares);
@@ -119,8 +131,8 @@ export class Scheduler {
     for (;;) {
       const tile = line[place];
       const tileAt = tilesOffset + tile * TILE_WORDS;
-      const numTokens = words[tileAt + ROW_TILE.numTokens];
-      const isPrefill = words[tileAt + ROW_TILE.tileClass] === TILE_PREFILL;
+      const numTokens = words[tileAt + TILE_NUM_TOKENS];
+      const isPrefill = words[tileAt + TILE_TILE_CLASS] === TILE_PREFILL;
       const isCut = share < lastShare && (shareEnd < tileEnd || place === lineEnd - 1);
       let endHead = numKvHeads;
       let endStep = 0;
@@ -137,11 +149,9 @@ export class Scheduler {
           const steps = numSteps[tile];
           const first = endHead === head ? step : 0;
           const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
-          const stepCost = isPrefill
-            ? limits.prefillKvTile * costs.prefillToken
-            : limits.decodeKvTile * costs.decodeToken;
-          const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
-          const wanted = Math.floor((costInUnit - itemCost) / stepCost + 0.5);
+          const costInSteps = costInUnit - (isPrefill ? costs.prefillItem : costs.decodeItem);
+          // Rounded to the nearest step; below 0 it matters only that it is no more than 0.
+          const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
           let atEnd = false;
           endStep = wanted;
           if (steps - first < 2 * minSteps) {
@@ -238,7 +248,7 @@ export class Scheduler {
       let partialRow = -1;
       if (isPartial[tile] === 1) {
         partialRow = this.numPartialRows;
-        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * numKvHeads;
+        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * groupSize * numKvHeads;
       }
       writeItem(words, workOffset, item++, tile, 0, numKvHeads, begin, end, partialRow, isFree);
     }
@@ -260,11 +270,11 @@ function writeItem(
   isFree: boolean,
 ): void {
   const at = workOffset + item * ITEM_WORDS;
-  words[at + WORK_ITEM.tile] = tile;
-  words[at + WORK_ITEM.kvHeadBegin] = head;
-  words[at + WORK_ITEM.numKvHeads] = numHeads;
-  words[at + WORK_ITEM.kvBegin] = begin;
-  words[at + WORK_ITEM.kvEnd] = end;
-  words[at + WORK_ITEM.partialRow] = partialRow;
-  words[at + WORK_ITEM.needsMask] = isFree ? 0 : 1;
+  words[at + ITEM_TILE] = tile;
+  words[at + ITEM_KV_HEAD_BEGIN] = head;
+  words[at + ITEM_NUM_KV_HEADS] = numHeads;
+  words[at + ITEM_KV_BEGIN] = begin;
+  words[at + ITEM_KV_END] = end;
+  words[at + ITEM_PARTIAL_ROW] = partialRow;
+  words[at + ITEM_NEEDS_MASK] = isFree ? 0 : 1;
 }

@@ -6,12 +6,26 @@
 import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { CheckedConfig } from "./problem.ts";
 
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const {
+  words: TILE_WORDS,
+  tileClass: TILE_TILE_CLASS,
+  tokenBegin: TILE_TOKEN_BEGIN,
+  numTokens: TILE_NUM_TOKENS,
+  gathered: TILE_GATHERED,
+  qoPosBegin: TILE_QO_POS_BEGIN,
+  pageBegin: TILE_PAGE_BEGIN,
+  kvPosBegin: TILE_KV_POS_BEGIN,
+  kvLen: TILE_KV_LEN,
+  maskByteBegin: TILE_MASK_BYTE_BEGIN,
+  maskStrideBits: TILE_MASK_STRIDE_BITS,
+  maskRowBegin: TILE_MASK_ROW_BEGIN,
+} = ROW_TILE;
+
 /** Tile classes, as `fp_tile_class`. */
 export const TILE_DECODE = 0;
 /** See {@linkcode TILE_DECODE}. */
 export const TILE_PREFILL = 1;
-
-const TILE_WORDS = ROW_TILE.words;
 
 /**
  * The one table of tile choices. A tile's packed rows are its tokens times the group (query heads a KV head):
@@ -161,17 +175,17 @@ export class TileList {
     }
     const words = this.#words;
     const at = this.#offset + tile * TILE_WORDS;
-    words[at + ROW_TILE.tileClass] = tileClass;
-    words[at + ROW_TILE.tokenBegin] = tokenBegin;
-    words[at + ROW_TILE.numTokens] = numTokens;
-    words[at + ROW_TILE.gathered] = gathered;
-    words[at + ROW_TILE.qoPosBegin] = gathered === 0 ? minPos : 0;
-    words[at + ROW_TILE.pageBegin] = pageBegin;
-    words[at + ROW_TILE.kvPosBegin] = kvPosBegin;
-    words[at + ROW_TILE.kvLen] = kvLen;
-    words[at + ROW_TILE.maskByteBegin] = maskByteBegin;
-    words[at + ROW_TILE.maskStrideBits] = maskStrideBits;
-    words[at + ROW_TILE.maskRowBegin] = maskRowBegin;
+    words[at + TILE_TILE_CLASS] = tileClass;
+    words[at + TILE_TOKEN_BEGIN] = tokenBegin;
+    words[at + TILE_NUM_TOKENS] = numTokens;
+    words[at + TILE_GATHERED] = gathered;
+    words[at + TILE_QO_POS_BEGIN] = gathered === 0 ? minPos : 0;
+    words[at + TILE_PAGE_BEGIN] = pageBegin;
+    words[at + TILE_KV_POS_BEGIN] = kvPosBegin;
+    words[at + TILE_KV_LEN] = kvLen;
+    words[at + TILE_MASK_BYTE_BEGIN] = maskByteBegin;
+    words[at + TILE_MASK_STRIDE_BITS] = maskStrideBits;
+    words[at + TILE_MASK_ROW_BEGIN] = maskRowBegin;
     // `reserved` is 0 from the start: nothing else is ever written there.
     return true;
   }
@@ -204,12 +218,12 @@ export class TileList {
     let classes = 0;
     let at = this.#offset;
     for (let tile = 0; tile < count; tile++) {
-      const isPrefill = words[at + ROW_TILE.tileClass] === TILE_PREFILL;
-      const kvLen = words[at + ROW_TILE.kvLen];
-      const kvPosBegin = words[at + ROW_TILE.kvPosBegin];
-      let minPos = words[at + ROW_TILE.qoPosBegin];
-      let maxPos = minPos + words[at + ROW_TILE.numTokens] - 1;
-      if (words[at + ROW_TILE.gathered] !== 0) {
+      const isPrefill = words[at + TILE_TILE_CLASS] === TILE_PREFILL;
+      const kvLen = words[at + TILE_KV_LEN];
+      const kvPosBegin = words[at + TILE_KV_POS_BEGIN];
+      let minPos = words[at + TILE_QO_POS_BEGIN];
+      let maxPos = minPos + words[at + TILE_NUM_TOKENS] - 1;
+      if (words[at + TILE_GATHERED] !== 0) {
         minPos = minPositions[tile];
         maxPos = maxPositions[tile];
       }
@@ -225,7 +239,7 @@ export class TileList {
         begin = Math.max(0, minPos - windowLeft - kvPosBegin);
         firstFree = Math.max(0, Math.min(kvLen, maxPos - windowLeft - kvPosBegin));
       }
-      if (words[at + ROW_TILE.maskByteBegin] >= 0) endFree = 0;
+      if (words[at + TILE_MASK_BYTE_BEGIN] >= 0) endFree = 0;
       let steps = 0;
       if (begin < end) {
         const stepsPerToken = isPrefill ? stepsPerPrefillToken : stepsPerDecodeToken;
