@@ -27,40 +27,39 @@ const {
   kvHead: MERGE_KV_HEAD,
   partialsBegin: MERGE_PARTIALS_BEGIN,
   numPartials: MERGE_NUM_PARTIALS,
-  reserved0: MERGE_RESERVED0,
-  reserved1: MERGE_RESERVED1,
-  reserved2: MERGE_RESERVED2,
 } = MERGE_ITEM;
 
 /**
  * Merges of a plan whose tokens have one tile each, side by side: one for each unit that was cut, over the tile's tokens. The
- * pieces of a unit are neighbours in the list of items.
+ * partial rows of all pieces lie one after another in the workspace, because nothing but pieces has partials here.
  *
  * @returns the number of merges; `partials` has one entry a piece, in the same order.
  */
 export function writeCutMerges(
   scheduler: Scheduler,
+  groupSize: number,
   words: Int32Array,
   { tilesOffset, workOffset, mergesOffset, partialsOffset }: PlanLayout,
 ): number {
-  const { numCutUnits, cutUnitItem, cutUnitPieces } = scheduler;
-  let numPartials = 0;
+  const { numCutUnits, cutUnitItem, cutUnitPiece } = scheduler;
+  let piece = 0;
+  let partialRow = 0;
+  let at = mergesOffset;
   for (let unit = 0; unit < numCutUnits; unit++) {
-    let item = workOffset + cutUnitItem[unit] * ITEM_WORDS;
+    const item = workOffset + cutUnitItem[unit] * ITEM_WORDS;
     const tile = tilesOffset + words[item + ITEM_TILE] * TILE_WORDS;
-    const numPieces = cutUnitPieces[unit];
-    const at = mergesOffset + unit * MERGE_WORDS;
+    const numTokens = words[tile + TILE_NUM_TOKENS];
+    const end = cutUnitPiece[unit + 1];
     words[at + MERGE_TOKEN_BEGIN] = words[tile + TILE_TOKEN_BEGIN];
-    words[at + MERGE_NUM_TOKENS] = words[tile + TILE_NUM_TOKENS];
+    words[at + MERGE_NUM_TOKENS] = numTokens;
     words[at + MERGE_KV_HEAD] = words[item + ITEM_KV_HEAD_BEGIN];
-    words[at + MERGE_PARTIALS_BEGIN] = numPartials;
-    words[at + MERGE_NUM_PARTIALS] = numPieces;
-    words[at + MERGE_RESERVED0] = 0;
-    words[at + MERGE_RESERVED1] = 0;
-    words[at + MERGE_RESERVED2] = 0;
-    for (let piece = 0; piece < numPieces; piece++) {
-      words[partialsOffset + numPartials++] = words[item + ITEM_PARTIAL_ROW];
-      item += ITEM_WORDS;
+    words[at + MERGE_PARTIALS_BEGIN] = piece;
+    words[at + MERGE_NUM_PARTIALS] = end - piece;
+    at += MERGE_WORDS;
+    const numRows = numTokens * groupSize;
+    for (; piece < end; piece++) {
+      words[partialsOffset + piece] = partialRow;
+      partialRow += numRows;
     }
   }
   return numCutUnits;
@@ -154,9 +153,6 @@ export class RunMerger {
       words[at + MERGE_KV_HEAD] = head;
       words[at + MERGE_PARTIALS_BEGIN] = partialsBegin;
       words[at + MERGE_NUM_PARTIALS] = this.numPartials - partialsBegin;
-      words[at + MERGE_RESERVED0] = 0;
-      words[at + MERGE_RESERVED1] = 0;
-      words[at + MERGE_RESERVED2] = 0;
     }
   }
 }

@@ -139,7 +139,7 @@ class WorkPlanner implements Planner {
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
     this.#schedule(words, layout);
-    state.numMerges = writeCutMerges(this.#scheduler, words, layout);
+    state.numMerges = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numPartials = this.#scheduler.numCutPieces;
     state.numRowEntries = 0;
     state.kvIndices.length = 1;

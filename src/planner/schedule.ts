@@ -42,8 +42,8 @@ export class Scheduler {
   numCutPieces = 0;
   /** First item of each cut unit. Its other pieces follow at once. */
   readonly cutUnitItem: Int32Array;
-  /** Pieces of each cut unit. */
-  readonly cutUnitPieces: Int32Array;
+  /** [numCutUnits + 1]: number of the first piece of each cut unit, counted over all; at the end `numCutPieces`. */
+  readonly cutUnitPiece: Int32Array;
   readonly #config: CheckedConfig;
   readonly #tiles: TileList;
   /** [2, #minStepsStride]: the fewest steps of a piece, by class and tokens of its tile. */
@@ -56,7 +56,7 @@ export class Scheduler {
     this.#config = config;
     this.#tiles = tiles;
     this.cutUnitItem = new Int32Array(limits.numCtas + limits.prefillCtas);
-    this.cutUnitPieces = new Int32Array(limits.numCtas + limits.prefillCtas);
+    this.cutUnitPiece = new Int32Array(limits.numCtas + limits.prefillCtas + 1);
     const stride = Math.floor(Math.max(limits.decodeRows, limits.prefillRows) / groupSize) + 1;
     this.#minStepsStride = stride;
     this.#minSteps = new Int32Array(2 * stride);
@@ -103,18 +103,19 @@ export class Scheduler {
       if (sharesOffset >= 0) words.fill(this.numWorkItems, sharesOffset, sharesOffset + numShares + 1);
       return;
     }
-    const { numKvHeads, groupSize, limits, costs } = this.#config;
+    const { numKvHeads, groupSize, limits: { decodeKvTile, prefillKvTile }, costs } = this.#config;
+    const { decodeToken, prefillToken, decodeItem, prefillItem } = costs;
     const { unitCost, numSteps, kvBegin, kvEnd, freeBegin, freeEnd, isPartial } = this.#tiles;
-    const { cutUnitItem, cutUnitPieces } = this;
+    const { cutUnitItem, cutUnitPiece } = this;
     const { tilesOffset, workOffset } = layout;
     const minStepsOf = this.#minSteps;
     const minStepsStride = this.#minStepsStride;
-    const decodeStepsPerCost = 1 / (limits.decodeKvTile * costs.decodeToken);
-    const prefillStepsPerCost = 1 / (limits.prefillKvTile * costs.prefillToken);
+    const decodeStepsPerCost = 1 / (decodeKvTile * decodeToken);
+    const prefillStepsPerCost = 1 / (prefillKvTile * prefillToken);
     const lastShare = numShares - 1;
     // Share s ends at cost floor((s + 1) * lineCost / numShares). It is counted up, quotient and remainder by themselves.
     const quotient = Math.floor(lineCost / numShares);
-    const remainder = lineCost - quotient * numShares;
+    const remainder = (lineCost - quotient * numShares) | 0;
     let shareEnd = quotient;
     let fraction = remainder;
     let share = 0;
@@ -149,7 +150,7 @@ export class Scheduler {
           const steps = numSteps[tile];
           const first = endHead === head ? step : 0;
           const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
-          const costInSteps = costInUnit - (isPrefill ? costs.prefillItem : costs.decodeItem);
+          const costInSteps = costInUnit - (isPrefill ? prefillItem : decodeItem);
           // Rounded to the nearest step; below 0 it matters only that it is no more than 0.
           const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
           let atEnd = false;
@@ -174,7 +175,7 @@ export class Scheduler {
         const begin = kvBegin[tile];
         const end = kvEnd[tile];
         const numRows = numTokens * groupSize;
-        const kvTile = isPrefill ? limits.prefillKvTile : limits.decodeKvTile;
+        const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
         // Where step 0 begins.
         const origin = begin === 0 ? 0 : begin - begin % kvTile;
         if (step > 0) {
@@ -185,7 +186,6 @@ export class Scheduler {
           const isFree = pieceBegin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
           writeItem(words, workOffset, item++, tile, head, 1, pieceBegin, pieceEnd, partialRows, isFree);
           partialRows += numRows;
-          cutUnitPieces[cutUnits - 1]++;
           cutPieces++;
           step = 0;
           if (isMiddle) step = endStep;
@@ -205,8 +205,7 @@ export class Scheduler {
           const pieceEnd = origin + endStep * kvTile;
           const isFree = begin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
           cutUnitItem[cutUnits] = item;
-          cutUnitPieces[cutUnits++] = 1;
-          cutPieces++;
+          cutUnitPiece[cutUnits++] = cutPieces++;
           writeItem(words, workOffset, item++, tile, head, 1, begin, pieceEnd, partialRows, isFree);
           partialRows += numRows;
           step = endStep;
@@ -215,12 +214,11 @@ export class Scheduler {
       if (isCut) {
         share++;
         if (sharesOffset >= 0) words[sharesOffset + share] = item;
-        shareEnd += quotient;
+        // The carry is 1 if the fraction reaches a whole, else 0; the sign of a difference says it without a branch.
         fraction += remainder;
-        if (fraction >= numShares) {
-          fraction -= numShares;
-          shareEnd++;
-        }
+        const carry = (lastShare - fraction) >>> 31;
+        fraction -= carry * numShares;
+        shareEnd += quotient + carry;
       } else {
         if (++place === lineEnd) break;
         tileEnd += unitCost[line[place]] * numKvHeads;
@@ -232,6 +230,7 @@ export class Scheduler {
     this.numPartialRows = partialRows;
     this.numCutUnits = cutUnits;
     this.numCutPieces = cutPieces;
+    cutUnitPiece[cutUnits] = cutPieces;
   }
 
   /** Appends one item for all of each tile of `line` from `begin` to `end` (not included): every KV head and all that the tile sees. */
