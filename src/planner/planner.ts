@@ -142,8 +142,7 @@ class WorkPlanner implements Planner {
     state.numMerges = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numPartials = this.#scheduler.numCutPieces;
     state.numRowEntries = 0;
-    state.kvIndices.length = 1;
-    state.kvIndexCounts.length = 1;
+    state.setNumLevels(1);
     state.kvIndices[0] = indices;
     state.kvIndexCounts[0] = numKvIndices;
     this.#finish(numTokens, numRequests, numKvIndices, pageSize);
@@ -173,8 +172,7 @@ class WorkPlanner implements Planner {
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;
     state.numRowEntries = composed.numRowEntries;
-    state.kvIndices.length = levels.length;
-    state.kvIndexCounts.length = levels.length;
+    state.setNumLevels(levels.length);
     for (let l = 0; l < levels.length; l++) {
       state.kvIndices[l] = levels[l].pages.indices;
       state.kvIndexCounts[l] = levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
@@ -255,7 +253,8 @@ class WorkPlanner implements Planner {
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
     this.#fittedLevels = countedLevels;
-    this.#fittedKvIndices = numKvIndices;
+    // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
+    this.#fittedKvIndices = state.layout.maxKvIndices;
   }
 
   #bounds(

@@ -123,73 +123,75 @@ export class Scheduler {
     let partialRows = this.numPartialRows;
     let cutUnits = this.numCutUnits;
     let cutPieces = this.numCutPieces;
-    // The last cut lies before step `step` of KV head `head` of the tile under way, whose cost ends at `tileEnd` of the line.
-    let head = 0;
-    let step = 0;
-    let place = lineBegin;
-    let tileEnd = unitCost[line[place]] * numKvHeads;
+    // Cost of the line up to the end of the tile under way.
+    let tileEnd = 0;
     if (sharesOffset >= 0) words[sharesOffset] = item;
-    for (;;) {
+    for (let place = lineBegin; place < lineEnd; place++) {
       const tile = line[place];
       const tileAt = tilesOffset + tile * TILE_WORDS;
       const numTokens = words[tileAt + TILE_NUM_TOKENS];
       const isPrefill = words[tileAt + TILE_TILE_CLASS] === TILE_PREFILL;
-      const isCut = share < lastShare && (shareEnd < tileEnd || place === lineEnd - 1);
-      let endHead = numKvHeads;
-      let endStep = 0;
-      if (isCut) {
-        // The place nearest to the share's end where a cut may be, not before the last cut.
-        const unit = unitCost[tile];
-        const cost = shareEnd - (tileEnd - unit * numKvHeads);
-        endHead = (cost / unit) | 0;
-        if (endHead < head) {
-          endHead = head;
-          endStep = step;
-        } else {
-          const costInUnit = cost - endHead * unit;
-          const steps = numSteps[tile];
-          const first = endHead === head ? step : 0;
-          const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
-          const costInSteps = costInUnit - (isPrefill ? prefillItem : decodeItem);
-          // Rounded to the nearest step; below 0 it matters only that it is no more than 0.
-          const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
-          let atEnd = false;
-          endStep = wanted;
-          if (steps - first < 2 * minSteps) {
-            // Too short for two pieces: cut before or after it, whichever is nearer.
-            endStep = first;
-            atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= steps - first;
-          } else if (wanted < first + minSteps) {
-            endStep = 2 * (wanted - first) < minSteps ? first : first + minSteps;
-          } else if (wanted > steps - minSteps) {
-            endStep = steps - minSteps;
-            atEnd = 2 * (steps - wanted) < minSteps;
-          }
-          if (atEnd) {
-            endStep = 0;
-            endHead++;
+      const begin = kvBegin[tile];
+      const end = kvEnd[tile];
+      const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
+      // The KV token at which step 0 begins.
+      const firstKv = begin === 0 ? 0 : begin - begin % kvTile;
+      const unit = unitCost[tile];
+      const tileBegin = tileEnd;
+      tileEnd += unit * numKvHeads;
+      // The last cut lies before step `step` of KV head `head`.
+      let head = 0;
+      let step = 0;
+      for (;;) {
+        const isCut = share < lastShare && (shareEnd < tileEnd || place === lineEnd - 1);
+        let endHead = numKvHeads;
+        let endStep = 0;
+        if (isCut) {
+          // The place nearest to the share's end where a cut may be, not before the last cut.
+          const cost = shareEnd - tileBegin;
+          endHead = (cost / unit) | 0;
+          if (endHead < head) {
+            endHead = head;
+            endStep = step;
+          } else {
+            const costInUnit = cost - endHead * unit;
+            const steps = numSteps[tile];
+            const first = endHead === head ? step : 0;
+            const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
+            const costInSteps = costInUnit - (isPrefill ? prefillItem : decodeItem);
+            // Rounded to the nearest step, also where it lies in the middle of two; below 0 it matters only that it is no more than 0.
+            const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
+            let atEnd = false;
+            endStep = wanted;
+            if (steps - first < 2 * minSteps) {
+              // Too short for two pieces: cut before or after it, whichever is nearer.
+              endStep = first;
+              atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= steps - first;
+            } else if (wanted < first + minSteps) {
+              endStep = 2 * (wanted - first) < minSteps ? first : first + minSteps;
+            } else if (wanted > steps - minSteps) {
+              endStep = steps - minSteps;
+              atEnd = 2 * (steps - wanted) < minSteps;
+            }
+            if (atEnd) {
+              endStep = 0;
+              endHead++;
+            }
           }
         }
-      }
-      if (head < endHead || step < endStep) {
-        const begin = kvBegin[tile];
-        const end = kvEnd[tile];
-        const numRows = numTokens * groupSize;
-        const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
-        // Where step 0 begins.
-        const origin = begin === 0 ? 0 : begin - begin % kvTile;
-        if (step > 0) {
+        if (step > 0 && (head < endHead || step < endStep)) {
           // One more piece of a unit that was cut before.
-          const isMiddle = head === endHead;
-          const pieceBegin = origin + step * kvTile;
-          const pieceEnd = isMiddle ? origin + endStep * kvTile : end;
+          const pieceBegin = firstKv + step * kvTile;
+          const pieceEnd = head === endHead ? firstKv + endStep * kvTile : end;
           const isFree = pieceBegin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
           writeItem(words, workOffset, item++, tile, head, 1, pieceBegin, pieceEnd, partialRows, isFree);
-          partialRows += numRows;
+          partialRows += numTokens * groupSize;
           cutPieces++;
-          step = 0;
-          if (isMiddle) step = endStep;
-          else head++;
+          step = endStep;
+          if (head < endHead) {
+            step = 0;
+            head++;
+          }
         }
         if (head < endHead) {
           const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
@@ -197,21 +199,20 @@ export class Scheduler {
           for (; head < endHead; head += numHeads) {
             const partialRow = isPartial[tile] === 0 ? -1 : partialRows;
             writeItem(words, workOffset, item++, tile, head, numHeads, begin, end, partialRow, isFree);
-            if (partialRow >= 0) partialRows += numRows * numHeads;
+            if (partialRow >= 0) partialRows += numTokens * groupSize * numHeads;
           }
         }
         if (step < endStep) {
           // The first piece of a unit.
-          const pieceEnd = origin + endStep * kvTile;
+          const pieceEnd = firstKv + endStep * kvTile;
           const isFree = begin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
           cutUnitItem[cutUnits] = item;
           cutUnitPiece[cutUnits++] = cutPieces++;
           writeItem(words, workOffset, item++, tile, head, 1, begin, pieceEnd, partialRows, isFree);
-          partialRows += numRows;
+          partialRows += numTokens * groupSize;
           step = endStep;
         }
-      }
-      if (isCut) {
+        if (!isCut) break;
         share++;
         if (sharesOffset >= 0) words[sharesOffset + share] = item;
         // The carry is 1 if the fraction reaches a whole, else 0; the sign of a difference says it without a branch.
@@ -219,10 +220,6 @@ export class Scheduler {
         const carry = (lastShare - fraction) >>> 31;
         fraction -= carry * numShares;
         shareEnd += quotient + carry;
-      } else {
-        if (++place === lineEnd) break;
-        tileEnd += unitCost[line[place]] * numKvHeads;
-        head = 0;
       }
     }
     if (sharesOffset >= 0) words[sharesOffset + numShares] = item;
