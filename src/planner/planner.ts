@@ -63,6 +63,7 @@ class WorkPlanner implements Planner {
   /** The extent that the layout was last seen to hold; -1 before the first plan. */
   #fittedTokens = -1;
   #fittedRequests = -1;
+  /** 0: one level without shared rows. */
   #fittedLevels = -1;
   #fittedKvIndices = -1;
 
@@ -233,13 +234,14 @@ class WorkPlanner implements Planner {
   /** Makes the layout hold a batch: checks the capacity, or grows. The common case, a batch no larger than one before, returns at once. */
   #makeRoom(numTokens: number, numRequests: number, numLevels: number, composes: boolean, numKvIndices: number): void {
     const { capacity } = this.config;
-    const countedLevels = composes ? Math.max(2, numLevels) : 1;
     if (capacity !== undefined) {
-      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, countedLevels);
+      // The bounds of two levels hold for one with shared rows too.
+      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, composes ? Math.max(2, numLevels) : 1);
       return;
     }
+    const fittedLevels = composes ? numLevels : 0;
     if (
-      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && countedLevels <= this.#fittedLevels &&
+      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && fittedLevels <= this.#fittedLevels &&
       numKvIndices <= this.#fittedKvIndices
     ) {
       return;
@@ -252,7 +254,7 @@ class WorkPlanner implements Planner {
     }
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
-    this.#fittedLevels = countedLevels;
+    this.#fittedLevels = fittedLevels;
     // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
     this.#fittedKvIndices = state.layout.maxKvIndices;
   }

@@ -243,6 +243,23 @@ describe("planner", () => {
     assert.ok(plan.merges.every(({ tokenBegin }) => tokenBegin !== 1));
   });
 
+  it("makes room for one level more than the batch before had", () => {
+    const planner = createPlanner(base);
+    const qoIndptr = indptrOf(Array(8).fill(1));
+    // Requests in reverse order: every tile is gathered, and every token has a row entry at each level.
+    const level = {
+      rowIndptr: Int32Array.of(0, 8),
+      rowIndices: Int32Array.from({ length: 8 }, (_, i) => 7 - i),
+      pages: pageTableFromLists([[1, 2, 3]], [48], 16),
+    };
+    for (let numLevels = 1; numLevels <= 4; numLevels++) {
+      const problem = { qoIndptr, levels: Array(numLevels).fill(level) };
+      const plan = planner.plan(problem);
+      assert.equal(plan.numRowEntries, 8 * numLevels);
+      checkPlan(plan, problem, planner.config);
+    }
+  });
+
   it("reports a workspace that no batch within the capacity passes", () => {
     const capacity = { maxTokens: 64, maxRequests: 64, maxPages: 4096 };
     const planner = createPlanner({ ...base, capacity });
