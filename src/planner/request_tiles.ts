@@ -10,7 +10,7 @@ import { TILE_DECODE, TILE_PREFILL, type TileTable } from "./tiles.ts";
 // Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
 const {
   words: TILE_WORDS,
-  tileClass: TILE_TILE_CLASS,
+  tileClass: TILE_CLASS,
   tokenBegin: TILE_TOKEN_BEGIN,
   numTokens: TILE_NUM_TOKENS,
   gathered: TILE_GATHERED,
@@ -53,7 +53,7 @@ export function writeRequestTiles(
     for (let token = begin; token < end;) {
       const left = end - token;
       const numTokens = left < prefillTokens ? left : prefillTokens;
-      words[at + TILE_TILE_CLASS] = left <= decodeTokens ? TILE_DECODE : TILE_PREFILL;
+      words[at + TILE_CLASS] = left <= decodeTokens ? TILE_DECODE : TILE_PREFILL;
       words[at + TILE_TOKEN_BEGIN] = token;
       words[at + TILE_NUM_TOKENS] = numTokens;
       words[at + TILE_GATHERED] = 0;

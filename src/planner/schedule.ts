@@ -6,8 +6,11 @@
  * is long. Each cut moves to the nearest place where it may be: between two units, or between two steps of a unit with enough steps on
  * both sides to be worth the partial rows.
  *
- * Bound: a CTA's cost is at most an equal share, plus one item (the unit it begins in the middle of starts a second time), plus what
- * its two cuts moved: half a step each, or where pieces of that few steps are not worth it, up to 1.5 times the smallest piece each.
+ * Bound: where pieces of one step are worth their cost (all decode tiles with a GPU's costs), a CTA's cost is within one step and one and a half
+ * items of an equal share. Its two cuts are half a step away each; if it begins in the middle of a unit, it starts that unit again, which costs an
+ * item, and if not, the share before may have left it a unit's start; and a unit of a single step is not cut, so half of its item may be on
+ * the wrong side. Where pieces of m > 1 steps are the smallest that are worth it, a cut is up to m steps away. Partial rows come on top: they are
+ * not on the line.
  *
  * @module
  */
@@ -18,7 +21,7 @@ import type { CheckedConfig } from "./problem.ts";
 import { TILE_PREFILL, type TileList } from "./tiles.ts";
 
 // Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
-const { words: TILE_WORDS, numTokens: TILE_NUM_TOKENS, tileClass: TILE_TILE_CLASS } = ROW_TILE;
+const { words: TILE_WORDS, numTokens: TILE_NUM_TOKENS, tileClass: TILE_CLASS } = ROW_TILE;
 const {
   words: ITEM_WORDS,
   tile: ITEM_TILE,
@@ -130,7 +133,7 @@ export class Scheduler {
       const tile = line[place];
       const tileAt = tilesOffset + tile * TILE_WORDS;
       const numTokens = words[tileAt + TILE_NUM_TOKENS];
-      const isPrefill = words[tileAt + TILE_TILE_CLASS] === TILE_PREFILL;
+      const isPrefill = words[tileAt + TILE_CLASS] === TILE_PREFILL;
       const begin = kvBegin[tile];
       const end = kvEnd[tile];
       const kvTile = isPrefill ? prefillKvTile : decodeKvTile;

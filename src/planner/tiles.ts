@@ -9,7 +9,7 @@ import type { CheckedConfig } from "./problem.ts";
 // Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
 const {
   words: TILE_WORDS,
-  tileClass: TILE_TILE_CLASS,
+  tileClass: TILE_CLASS,
   tokenBegin: TILE_TOKEN_BEGIN,
   numTokens: TILE_NUM_TOKENS,
   gathered: TILE_GATHERED,
@@ -175,7 +175,7 @@ export class TileList {
     }
     const words = this.#words;
     const at = this.#offset + tile * TILE_WORDS;
-    words[at + TILE_TILE_CLASS] = tileClass;
+    words[at + TILE_CLASS] = tileClass;
     words[at + TILE_TOKEN_BEGIN] = tokenBegin;
     words[at + TILE_NUM_TOKENS] = numTokens;
     words[at + TILE_GATHERED] = gathered;
@@ -218,7 +218,7 @@ export class TileList {
     let classes = 0;
     let at = this.#offset;
     for (let tile = 0; tile < count; tile++) {
-      const isPrefill = words[at + TILE_TILE_CLASS] === TILE_PREFILL;
+      const isPrefill = words[at + TILE_CLASS] === TILE_PREFILL;
       const kvLen = words[at + TILE_KV_LEN];
       const kvPosBegin = words[at + TILE_KV_POS_BEGIN];
       let minPos = words[at + TILE_QO_POS_BEGIN];
