@@ -77,8 +77,8 @@ function prefixPictures(): [string, string][] {
 function pair(name: string, what: string, before: ItemLoad[][], after: ItemLoad[][]): [string, string][] {
   const scale = Math.max(...totalsOf(before), ...totalsOf(after));
   return [
-    [`${name}_before.svg`, drawLoads(before, `${what}: one CTA for each tile and KV head`, scale)],
-    [`${name}_after.svg`, drawLoads(after, `${what}: as planned`, scale)],
+    [`scheduling_${name}_before.svg`, drawLoads(before, `${what}: one CTA for each tile and KV head`, scale)],
+    [`scheduling_${name}_after.svg`, drawLoads(after, `${what}: as planned`, scale)],
   ];
 }
 
