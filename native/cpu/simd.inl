@@ -194,6 +194,15 @@ struct F16 {
 
 // FP8 is read by way of f16. store_floats rounds to nearest even; what is too large, infinities too, becomes the largest finite number, and NaN stays NaN.
 
+typedef uint16_t TwoHalves __attribute__((vector_size(FP_LANES * 4)));
+
+FP_INLINE void widen_pair(TwoHalves v, Floats &a, Floats &b) {
+  Halves parts[2];
+  __builtin_memcpy(parts, &v, sizeof v);
+  a = F16::widen(parts[0]);
+  b = F16::widen(parts[1]);
+}
+
 // The smallest exponent is 1 - bias. `subnormal` has a last bit that is worth as much as that of FP8's subnormals, so that a sum with it rounds as they do.
 template <int mantissa_bits, int bias>
 FP_INLINE void store_fp8(uint8_t *p, Floats v, float largest, float subnormal, uint32_t subnormal_bits) {
@@ -210,29 +219,33 @@ FP_INLINE void store_fp8(uint8_t *p, Floats v, float largest, float subnormal, u
 
 struct E4m3 {
   using Storage = uint8_t;
-  typedef int8_t SignedBytes __attribute__((vector_size(FP_LANES)));
   // Exponent and mantissa are put where an f16 has its last four bits of the one and its first three of the other, whose bias is 8 more.
   static constexpr float unit = 256;
-  static FP_INLINE Floats load_floats(const uint8_t *p) {
-    const Halves bits = (__builtin_convertvector(load<SignedBytes>(p), Halves) << 7) & 0xbf80;
-    return F16::widen((bits & 0x3f80) == 0x3f80 ? bits | 0x7c00 : bits);
-  }
-  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) {
-    a = load_floats(p);
-    b = load_floats(p + lanes);
-  }
+  static FP_INLINE Floats load_floats(const uint8_t *p) { return F16::widen(as_f16<Halves>(load<SignedBytes>(p))); }
+  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) { widen_pair(as_f16<TwoHalves>(load<TwoSignedBytes>(p)), a, b); }
   static FP_INLINE void store_floats(uint8_t *p, Floats v) { store_fp8<3, 7>(p, v, 448.0f, 0x1p14f, (127u + 14u) << 23); }
+
+ private:
+  typedef int8_t SignedBytes __attribute__((vector_size(FP_LANES)));
+  typedef int8_t TwoSignedBytes __attribute__((vector_size(FP_LANES * 2)));
+
+  // Only of a NaN does the sum reach the exponent's highest bit, and with that bit all of its exponent are set.
+  template <typename Result, typename Codes>
+  static FP_INLINE Result as_f16(Codes codes) {
+    const Result bits = (__builtin_convertvector(codes, Result) << 7) & 0xbf80;
+    return bits | ((bits + 0x80) & 0x4000);
+  }
 };
 
 struct E5m2 {
   using Storage = uint8_t;
   static constexpr float unit = 1;
   static FP_INLINE Floats load_floats(const uint8_t *p) { return F16::widen(__builtin_convertvector(load<Bytes>(p), Halves) << 8); }
-  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) {
-    a = load_floats(p);
-    b = load_floats(p + lanes);
-  }
+  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) { widen_pair(__builtin_convertvector(load<TwoBytes>(p), TwoHalves) << 8, a, b); }
   static FP_INLINE void store_floats(uint8_t *p, Floats v) { store_fp8<2, 15>(p, v, 57344.0f, 0x1p7f, (127u + 7u) << 23); }
+
+ private:
+  typedef uint8_t TwoBytes __attribute__((vector_size(FP_LANES * 2)));
 };
 
 // `count` elements, fewer than a vector: through a copy.
