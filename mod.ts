@@ -6,7 +6,7 @@
  * @module
  */
 export * from "./src/errors.ts";
-export type { DType, RawArray } from "./src/device/dtype.ts";
+export type { DType, Fp8DType, RawArray } from "./src/device/dtype.ts";
 export {
   Device,
   type DeviceFacts,
@@ -40,9 +40,11 @@ export {
   PagedKvCache,
   type PagedKvCacheOptions,
 } from "./src/kv_cache/paged_kv_cache.ts";
+export type { KvScale, LayerScale } from "./src/kv_cache/scales.ts";
 export { type PrefixMatch, PrefixTree } from "./src/kv_cache/prefix_tree.ts";
 export { Sequence } from "./src/kv_cache/sequence.ts";
-export { BatchAttention, type ForeignKv, type PlanOptions, type RunOptions } from "./src/attention/batch_attention.ts";
+export { BatchAttention, type PlanOptions, type RunOptions } from "./src/attention/batch_attention.ts";
+export type { ForeignKv } from "./src/attention/bind_kv.ts";
 export { type CustomMask, packCustomMask } from "./src/attention/custom_mask.ts";
 export { mergeStates, type MergeStatesOptions } from "./src/attention/merge_states.ts";
 export type { AttentionCapacity, BatchAttentionOptions } from "./src/attention/options.ts";

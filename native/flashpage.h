@@ -34,7 +34,7 @@ typedef f64 fp_address;
 #define FP_API __attribute__((visibility("default")))
 #endif
 
-#define FP_ABI_VERSION 1
+#define FP_ABI_VERSION 2
 
 enum fp_status_code {
   FP_OK = 0,
@@ -58,7 +58,9 @@ enum fp_dtype {
   FP_F16 = 1,
   FP_BF16 = 2,
   FP_I32 = 3,
-  FP_U8 = 4
+  FP_U8 = 4,
+  FP_E4M3 = 5, /* 8 bits: sign, 4 of exponent, 3 of mantissa; to 448, no infinity, NaN is 0x7f and 0xff ("e4m3fn") */
+  FP_E5M2 = 6  /* 8 bits: sign, 5 of exponent, 2 of mantissa: the upper half of an f16; to 57344 */
 };
 
 /* Rows of a tile: how many (token, query head) rows one work item holds at most. See fp_row_tile. */
@@ -231,12 +233,13 @@ struct fp_attention_limits {
   i32 prefill_ctas;     /* CTAs that draw prefill tiles from the queue; 0: prefill tiles belong into the shares */
 };
 
-/* dtype and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */
-FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits);
+/* dtypes and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */
+FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits);
 
 struct fp_attention_args {
   u32 struct_size;
-  i32 dtype;           /* of q, k, v and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  i32 dtype;           /* of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  i32 kv_dtype;        /* of k and v: dtype; FP_E4M3 and FP_E5M2 on the CPU */
   i32 num_tokens;      /* rows of q */
   i32 num_qo_heads;    /* a multiple of num_kv_heads; group 1..64 */
   i32 num_kv_heads;
@@ -250,6 +253,8 @@ struct fp_attention_args {
   i32 window_right;    /* kv_pos <= qo_pos + window_right; -1: unlimited */
   f32 sm_scale;        /* score = sm_scale * (q . k) */
   f32 logits_soft_cap; /* > 0: score = cap * tanh(score / cap), before the mask */
+  f32 k_scale;         /* an FP8 key is its element * k_scale * k_head_scales[head]; 1 if k is not FP8 */
+  f32 v_scale;         /* the same of values */
   i32 num_ctas;
   i32 max_tiles;       /* capacities, for bounds checks: a section's entries, not bytes */
   i32 max_work_items;
@@ -264,7 +269,6 @@ struct fp_attention_args {
   i32 partials_offset;
   i32 rows_offset;
   i32 tile_classes;    /* bit c set: the plan has tiles of class c */
-  i32 reserved;
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;
@@ -276,6 +280,8 @@ struct fp_attention_args {
   f64 v_page_stride;
   f64 v_token_stride;
   f64 v_head_stride;
+  fp_address k_head_scales; /* f32 [num_kv_heads], positive; 0: all 1 */
+  fp_address v_head_scales;
   fp_address out;      /* [num_tokens, num_qo_heads, head_dim_vo] */
   f64 out_token_stride;
   f64 out_head_stride;
@@ -311,15 +317,19 @@ FP_API fp_status fp_merge_states(fp_handle stream, const void *args);
 
 struct fp_kv_append_args {
   u32 struct_size;
-  i32 dtype;
+  i32 dtype;            /* of k and v */
+  i32 cache_dtype;      /* dtype; or FP8, on the CPU, of which the caches then hold x / scale, rounded to nearest even, at most the largest finite number */
   i32 num_tokens;
   i32 num_kv_heads;
   i32 head_dim_qk;
   i32 head_dim_vo;
   i32 page_size;
   i32 num_pages;
-  i32 rotary_dim;       /* 0: no RoPE; else even and <= head_dim_qk; applied to k only */
+  i32 rotary_dim;       /* 0: no RoPE, as it must be if k is FP8; else even and <= head_dim_qk; applied to k only, before it is scaled */
   i32 rope_interleaved; /* 1: pairs (2i, 2i+1); 0: pairs (i, i + rotary_dim / 2) */
+  f32 k_scale;          /* scales as in fp_attention_args; rows that are FP8 already are stored as they are */
+  f32 v_scale;
+  i32 reserved;
   fp_address k;         /* new keys [num_tokens, num_kv_heads, head_dim_qk] */
   f64 k_token_stride;
   f64 k_head_stride;
@@ -334,6 +344,8 @@ struct fp_kv_append_args {
   f64 v_page_stride;
   f64 v_cache_token_stride;
   f64 v_cache_head_stride;
+  fp_address k_head_scales; /* f32 [num_kv_heads]; 0: all 1 */
+  fp_address v_head_scales;
   fp_address slots;     /* i32 [num_tokens]: page * page_size + token of the page; < 0: the token is not written */
   fp_address positions; /* i32 [num_tokens], for RoPE; 0 without */
   fp_address inv_freq;  /* f32 [rotary_dim / 2], radians per position, scaling included; 0 without RoPE */
@@ -343,7 +355,7 @@ FP_API fp_status fp_kv_append(fp_handle stream, const void *args);
 
 struct fp_kv_copy_pages_args {
   u32 struct_size;
-  i32 dtype;
+  i32 dtype; /* of the caches */
   i32 num_copies;
   i32 num_kv_heads;
   i32 head_dim_qk;

@@ -3,7 +3,8 @@
  * are in random order, and decoding takes turns on more K and V than caches hold, as a model's layers do. One row of each result is
  * checked before it is timed.
  *
- *   deno run -A bench/cpu/attention_bench.ts [--threads 2] [--dtype bf16] [--only decode|prefill] [--calls 20] [--json FILE]
+ *   deno run -A bench/cpu/attention_bench.ts [--threads 2] [--dtype bf16] [--kv-dtype e4m3] [--only decode|prefill] [--calls 20]
+ *     [--json FILE]
  *
  * FLASHPAGE_CPU_ISA=avx2 measures another instruction set.
  */
@@ -27,6 +28,8 @@ interface AttentionCase {
   readonly headDim: number;
   readonly pageSize: number;
   readonly kvLayout: "NHD" | "HND";
+  /** Of K and V; by default that of the whole run, which is that of q unless --kv-dtype says otherwise. */
+  readonly kvDtype?: DType;
 }
 
 const CASES: readonly AttentionCase[] = [
@@ -63,6 +66,28 @@ const CASES: readonly AttentionCase[] = [
     kvLayout: "NHD",
   },
   { kind: "decode", batch: 8, length: 512, numQoHeads: 9, numKvHeads: 3, headDim: 64, pageSize: 16, kvLayout: "NHD" },
+  {
+    kind: "decode",
+    batch: 4,
+    length: 4096,
+    numQoHeads: 32,
+    numKvHeads: 8,
+    headDim: 128,
+    pageSize: 16,
+    kvLayout: "NHD",
+    kvDtype: "e4m3",
+  },
+  {
+    kind: "decode",
+    batch: 4,
+    length: 4096,
+    numQoHeads: 64,
+    numKvHeads: 8,
+    headDim: 128,
+    pageSize: 16,
+    kvLayout: "NHD",
+    kvDtype: "e4m3",
+  },
   {
     kind: "prefill",
     batch: 1,
@@ -119,6 +144,7 @@ async function measure(
   machine: MachineRoofline,
   c: AttentionCase,
   dtype: DType,
+  kvDtype: DType,
   calls: number,
 ): Promise<ResultRow> {
   const { kind, batch, length, numQoHeads, numKvHeads, headDim, pageSize, kvLayout } = c;
@@ -126,10 +152,10 @@ async function measure(
   const numPages = batch * length / pageSize;
   const numTokens = isPrefill ? batch * length : batch;
   const page = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
-  const bytes = 2 * batch * length * numKvHeads * headDim * DTYPE_BYTES[dtype];
+  const bytes = 2 * batch * length * numKvHeads * headDim * DTYPE_BYTES[kvDtype];
   const numCaches = isPrefill ? 1 : Math.ceil(COLD_BYTES / bytes);
-  using keys = randomTensor(device, [numCaches * numPages, ...page, headDim], dtype, 1);
-  using values = randomTensor(device, [numCaches * numPages, ...page, headDim], dtype, 2);
+  using keys = randomTensor(device, [numCaches * numPages, ...page, headDim], kvDtype, 1);
+  using values = randomTensor(device, [numCaches * numPages, ...page, headDim], kvDtype, 2);
   const caches = Array.from({ length: numCaches }, (_, i) => ({
     k: keys.slice(i * numPages, (i + 1) * numPages),
     v: values.slice(i * numPages, (i + 1) * numPages),
@@ -142,7 +168,7 @@ async function measure(
     const j = Math.floor(Math.abs(Math.sin(i) * 1e4 % 1) * (i + 1));
     [indices[i], indices[j]] = [indices[j], indices[i]];
   }
-  using attention = new BatchAttention(device, { numQoHeads, numKvHeads, headDim, dtype, causal: true });
+  using attention = new BatchAttention(device, { numQoHeads, numKvHeads, headDim, dtype, kvDtype, causal: true });
   const each = numPages / batch;
   attention.plan({
     qoIndptr: Int32Array.from({ length: batch + 1 }, (_, i) => i * numTokens / batch),
@@ -176,6 +202,7 @@ async function measure(
         page: pageSize,
         layout: kvLayout,
         dtype,
+        ...(kvDtype === dtype ? {} : { kv: kvDtype }),
         threads: machine.threads,
       },
     }),
@@ -189,6 +216,7 @@ async function measure(
 
 const threads = Number(option("threads") ?? navigator.hardwareConcurrency);
 const dtype = (option("dtype") ?? "bf16") as DType;
+const kvDtype = (option("kv-dtype") ?? dtype) as DType;
 const only = option("only");
 const calls = Number(option("calls") ?? 20);
 using device = await openDevice({ backend: "cpu", numThreads: threads });
@@ -197,7 +225,7 @@ console.log(`${device.name}, level ${device.facts.computeCapability}: ${JSON.str
 const rows: ResultRow[] = [];
 for (const c of CASES) {
   if (only !== undefined && c.kind !== only) continue;
-  const row = await measure(device, machine, c, dtype, calls);
+  const row = await measure(device, machine, c, dtype, c.kvDtype ?? kvDtype, calls);
   rows.push(row);
   printRows([row]);
 }

@@ -7,6 +7,7 @@
 #include "../host/error.h"
 #include "attention_item.h"
 #include "attention_limits.h"
+#include "kv_scale.h"
 #include "ops.h"
 #include "scratch.h"
 #include "store_floats.h"
@@ -106,7 +107,7 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   const fp_row_tile &tile = plan.tiles[work.tile];
   const int group = args.num_qo_heads / args.num_kv_heads;
   const int rows = tile.num_tokens * group;
-  const int element_bytes = args.dtype == FP_F32 ? 4 : 2;
+  const int element_bytes = float_bytes(args.dtype), kv_bytes = float_bytes(args.kv_dtype);
   int tokens[max_tile_rows], positions[max_tile_rows];
   for (int i = 0; i < tile.num_tokens; i++) {
     tokens[i] = tile.gathered ? plan.rows[tile.token_begin + i].token : tile.token_begin + i;
@@ -115,9 +116,12 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
 
   const void *q_rows[max_tile_rows];
   void *out_rows[max_tile_rows];
-  float lse[max_tile_rows];
+  float lse[max_tile_rows], k_scales[max_heads], v_scales[max_heads];
   AttentionItem item = {};
   item.dtype = args.dtype;
+  item.kv_dtype = args.kv_dtype;
+  item.k_scales = k_scales;
+  item.v_scales = v_scales;
   item.head_dim_qk = args.head_dim_qk;
   item.head_dim_vo = args.head_dim_vo;
   item.num_rows = rows;
@@ -156,8 +160,12 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   for (int h = 0; h < work.num_kv_heads; h += heads_at_once) {
     const int kv_head = work.kv_head_begin + h, left = work.num_kv_heads - h;
     item.num_heads = left < heads_at_once ? left : heads_at_once;
-    item.k = at<const char>(args.k) + static_cast<int64_t>(args.k_head_stride) * kv_head * element_bytes;
-    item.v = at<const char>(args.v) + static_cast<int64_t>(args.v_head_stride) * kv_head * element_bytes;
+    item.k = at<const char>(args.k) + static_cast<int64_t>(args.k_head_stride) * kv_head * kv_bytes;
+    item.v = at<const char>(args.v) + static_cast<int64_t>(args.v_head_stride) * kv_head * kv_bytes;
+    for (int i = 0; i < item.num_heads; i++) {
+      k_scales[i] = kv_scale("k", args.k_scale, args.k_head_scales, kv_head + i);
+      v_scales[i] = kv_scale("v", args.v_scale, args.v_head_scales, kv_head + i);
+    }
     const int64_t first_partial = work.partial_row + int64_t{h} * rows;
     for (int i = 0; i < item.num_heads * rows; i++) {
       const int r = i % rows;
@@ -269,12 +277,13 @@ void merge_states(const fp_merge_states_args &args, ThreadPool &pool, Isa) {
   });
 }
 
-void attention_limits(int num_threads, Isa, int dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
+void attention_limits(int num_threads, Isa, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
   const bool dims = head_dim_qk == 64 || head_dim_qk == 96 || head_dim_qk == 128 || head_dim_qk == 192 || head_dim_qk == 256;
   if (!dims || (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128))) {
     fail(FP_NOT_SUPPORTED, "head dim %d with value dim %d. Supported are 64, 96, 128, 192, 256, and 192 with 128.", head_dim_qk, head_dim_vo);
   }
   if (dtype != FP_BF16 && dtype != FP_F16 && dtype != FP_F32) fail(FP_NOT_SUPPORTED, "dtype %d. Supported are bf16, f16 and f32.", dtype);
+  if (kv_dtype != dtype && kv_dtype != FP_E4M3 && kv_dtype != FP_E5M2) fail(FP_NOT_SUPPORTED, "kv_dtype %d. Supported are the dtype of q, e4m3 and e5m2.", kv_dtype);
   if (group_size < 1 || group_size > 64) fail(FP_NOT_SUPPORTED, "%d query heads a KV head. Supported are 1 to 64.", group_size);
   // Twice as many shares as threads: one that the system interrupts is evened out by the others.
   limits.num_ctas = num_threads > 1 ? 2 * num_threads : 1;

@@ -45,6 +45,8 @@ FP_INLINE Floats sums_of_16(const Floats (&v)[16]) {
 struct PairFew {
   using Storage = uint16_t;
   using Query = uint16_t;
+  using Rows = RowsInPlace<uint16_t>;
+  static constexpr float unit = 1;
   static void prepare(const AttentionItem &item, uint16_t *q) {
     for (int r = 0; r < item.num_heads * item.num_rows; r++) __builtin_memcpy(q + r * item.head_dim_qk, item.q_rows[r], static_cast<size_t>(item.head_dim_qk) * 2);
   }
@@ -141,6 +143,7 @@ inline void pack_queries(PanelState &s) {
 
 struct PairProducts {
   using Storage = uint16_t;
+  static constexpr float unit = 1;
   static constexpr int token_unit = 8;
   static constexpr int panels_at_once = 4;
   static constexpr int weight_steps = kv_block / 2;

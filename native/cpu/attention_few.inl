@@ -22,12 +22,34 @@ FP_INLINE Ahead part_of(const Storage *const *rows, int count, int64_t head_stri
   return {bytes, bytes + count, head_stride * head * size, dim * size};
 }
 
+// Rows of a block, which begin at element `offset`, where they lie in memory.
+template <typename Storage>
+struct RowsInPlace {
+  const Storage *const *rows;
+  int64_t offset;
+
+  FP_INLINE RowsInPlace(const Storage *const *of, int64_t at, int, int, Ahead &) : rows(of), offset(at) {}
+};
+
+// T: the element type of keys and values.
 template <typename T>
 struct FloatFew {
   using Storage = typename T::Storage;
   using Query = float;
+  using Rows = RowsInPlace<Storage>;  // of keys and of values, as score() and add_values() take them: made of a block's rows and their number, once a head
+  static constexpr bool is_fp8 = sizeof(Storage) == 1;
+  static constexpr float unit = T::unit;
   // Brings the queries of all heads and rows into the form that score() wants.
   static void prepare(const AttentionItem &item, float *q) {
+    if constexpr (is_fp8) {
+      return for_dtype(item.dtype, [&](auto type) {
+        using Of = decltype(type);
+        for (int r = 0; r < item.num_heads * item.num_rows; r++) {
+          const auto *row = static_cast<const typename Of::Storage *>(item.q_rows[r]);
+          for (int i = 0; i < item.head_dim_qk; i += lanes) store(q + r * item.head_dim_qk + i, Of::load_floats(row + i));
+        }
+      });
+    }
     for (int r = 0; r < item.num_heads * item.num_rows; r++) {
       for (int i = 0; i < item.head_dim_qk; i += 2 * lanes) {
         Floats a, b;
@@ -58,7 +80,13 @@ struct FloatFew {
   // Elements of a value and of an output, in the order in which outputs are kept.
   static FP_INLINE void load_value(const Storage *p, Floats &a, Floats &b) { T::load_pair(p, a, b); }
   static FP_INLINE void store_out(const AttentionItem &item, void *row, int d, Floats a, Floats b) {
-    if (item.out_dtype != FP_F32) return T::store_pair(static_cast<Storage *>(row) + d, a, b);
+    if constexpr (is_fp8) {
+      return for_dtype(item.out_dtype, [&](auto type) __attribute__((always_inline)) {
+        using Of = decltype(type);
+        Of::store_floats(static_cast<typename Of::Storage *>(row) + d, a);
+        Of::store_floats(static_cast<typename Of::Storage *>(row) + d + lanes, b);
+      });
+    } else if (item.out_dtype != FP_F32) return T::store_pair(static_cast<Storage *>(row) + d, a, b);
     float *target = static_cast<float *>(row) + d;
     if constexpr (!__is_same(T, Bf16)) return F32::store_pair(target, a, b);
     for (int i = 0; i < lanes; i++) {
@@ -121,8 +149,8 @@ struct FloatFew {
 };
 
 // One row, values of weight 0 left out: what is hidden may be NaN.
-template <typename Products>
-inline void add_seen_values(const typename Products::Storage *const *values, int64_t offset, int count, const float *weights, float keep, float *out, int dim) {
+template <typename Products, typename Storage>
+inline void add_seen_values(const Storage *const *values, int64_t offset, int count, const float *weights, float keep, float *out, int dim) {
   for (int d = 0; d < dim; d += 2 * lanes) {
     Floats a = load<Floats>(out + d) * keep, b = load<Floats>(out + d + lanes) * keep;
     for (int t = 0; t < count; t++) {
@@ -178,7 +206,7 @@ template <typename Products>
 inline void store_few(const AttentionItem &item, const float *out, const float *maxima, const float *sums) {
   const int dim = item.head_dim_vo;
   for (int r = 0; r < item.num_heads * item.num_rows; r++) {
-    const float scale = sums[r] > 0 ? 1.0f / sums[r] : 0.0f;
+    const float scale = sums[r] > 0 ? item.v_scales[r / item.num_rows] * Products::unit / sums[r] : 0.0f;
     item.lse[r] = lse_of(maxima[r], sums[r]);
     for (int d = 0; d < dim; d += 2 * lanes) {
       Products::store_out(item, item.out_rows[r], d, load<Floats>(out + r * dim + d) * scale, load<Floats>(out + r * dim + d + lanes) * scale);
@@ -227,10 +255,12 @@ FP_INLINE void add_block(const AttentionItem &item, const Storage *const *values
 template <typename Products>
 void attend_few(const AttentionItem &item) {
   using Storage = typename Products::Storage;
+  using Rows = typename Products::Rows;
   const int rows = item.num_rows, heads = item.num_heads, dqk = item.head_dim_qk, dvo = item.head_dim_vo;
   FewState<typename Products::Query> s(item);
   Products::prepare(item, s.q);
-  const ScoreScale scale = score_scale(item);
+  ScoreScale scales[max_heads];
+  for (int head = 0; head < heads; head++) scales[head] = score_scale(item, head, Products::unit);
   const Storage *keys[2][few_block], *values[2][few_block];  // rows of this block and of the next
   const auto count_at = [&](int begin) { return item.kv_end - begin < few_block ? item.kv_end - begin : few_block; };
   int now = 0;
@@ -244,19 +274,20 @@ void attend_few(const AttentionItem &item) {
     for (int head = 0; head < heads; head++) {
       Ahead keys_ahead = part_of(keys[now ^ 1], next_count, item.k_head_stride, dqk, head, heads);
       Ahead values_ahead = part_of(values[now ^ 1], next_count, item.v_head_stride, dvo, head, heads);
-      const int64_t key_offset = item.k_head_stride * head, value_offset = item.v_head_stride * head;
       float *out = s.out + head * rows * dvo;
-      Products::score(item, s.q + head * rows * dqk, keys[now], key_offset, count, s.scores, keys_ahead);
+      const Rows of_keys(keys[now], item.k_head_stride * head, few_block, dqk, keys_ahead);
+      Products::score(item, s.q + head * rows * dqk, of_keys.rows, of_keys.offset, count, s.scores, keys_ahead);
       float keep[few_rows];
       for (int r = 0; r < rows; r++) {
         const uint64_t bits = is_masked && item.mask != nullptr ? mask_bits(item, r / item.group, begin, count) : ~uint64_t{0};
-        keep[r] = soften(s.scores + r * few_block, count, is_masked, s.first[r], s.last[r], bits, begin, scale, s.maxima[head * rows + r], s.sums[head * rows + r]);
+        keep[r] = soften(s.scores + r * few_block, count, is_masked, s.first[r], s.last[r], bits, begin, scales[head], s.maxima[head * rows + r], s.sums[head * rows + r]);
       }
+      const Rows of_values(values[now], item.v_head_stride * head, few_block, dvo, values_ahead);
       if (!is_masked) {
-        add_block<Products>(item, values[now], value_offset, count, s.scores, keep, out, values_ahead);
+        add_block<Products>(item, of_values.rows, of_values.offset, count, s.scores, keep, out, values_ahead);
         continue;
       }
-      for (int r = 0; r < rows; r++) add_seen_values<Products>(values[now], value_offset, count, s.scores + r * few_block, keep[r], out + r * dvo, dvo);
+      for (int r = 0; r < rows; r++) add_seen_values<Products>(of_values.rows, of_values.offset, count, s.scores + r * few_block, keep[r], out + r * dvo, dvo);
     }
   }
   store_few<Products>(item, s.out, s.maxima, s.sums);

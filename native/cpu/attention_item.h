@@ -16,7 +16,8 @@ constexpr int few_rows = 8;
 constexpr int max_heads = max_tile_rows / few_rows;
 
 struct AttentionItem {
-  int dtype;
+  int dtype;     // of queries and outputs
+  int kv_dtype;  // of keys and values: dtype or FP8
   int head_dim_qk, head_dim_vo;
   int num_rows;  // packed: tokens x group
   int group;
@@ -25,6 +26,7 @@ struct AttentionItem {
   int needs_mask;
 
   int num_heads;              // KV heads: 1 if num_rows > few_rows
+  const float *k_scales, *v_scales;  // [num_heads]: what the elements of keys and values are multiplied by
   const void *const *q_rows;  // [num_heads * num_rows], each head_dim_qk elements
   const int *row_positions;   // [num_rows / group]: logical position of each token
 

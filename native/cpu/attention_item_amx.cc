@@ -1,4 +1,4 @@
-// attention_item_amx.cc: bf16 items of many rows by AMX tiles; the rest is AVX-512's.
+// attention_item_amx.cc: items of many bf16 rows by AMX tiles; the rest is AVX-512's.
 //
 // The shapes are those of attention_bf16_avx512.inl, since a panel of 16 rows in pairs is just what a second operand is: scores = K . Q^T has keys as
 // they lie as the first operand, out^T = V^T . weights^T the values transposed, once a block. Tiles 0 to 3 are sums, 4 and 5 first operands, 6 and 7 second ones.
@@ -21,6 +21,7 @@ namespace {
 #include "attention_panels.inl"
 
 #include "attention_bf16_avx512.inl"
+#include "attention_fp8_avx512.inl"
 
 constexpr int tile_rows = 16, tile_pairs = 16;
 constexpr int row_bytes = lanes * 4;  // of a panel's vector
@@ -146,6 +147,8 @@ void attention_item_amx(const AttentionItem &item) {
   using namespace amx_item;
   if (item.dtype != FP_BF16 || item.num_rows <= few_rows) return attention_item_avx512(item);
   const Tiles tiles;
+  if (item.kv_dtype == FP_E4M3) return attend_panels<Fp8Products<TileProducts, 3>>(item);
+  if (item.kv_dtype == FP_E5M2) return attend_panels<Fp8Products<TileProducts, 2>>(item);
   attend_panels<TileProducts>(item);
 }
 

@@ -8,9 +8,11 @@ struct ScoreScale {
   float soft_cap, inverse;  // soft_cap > 0: cap * tanh(dot * inverse) first, then factor
 };
 
-FP_INLINE ScoreScale score_scale(const AttentionItem &item) {
-  if (item.soft_cap > 0) return {item.soft_cap * log2_e, item.soft_cap, item.sm_scale / item.soft_cap};
-  return {item.sm_scale * log2_e, 0, 0};
+// `unit`: as that of the keys' element type.
+FP_INLINE ScoreScale score_scale(const AttentionItem &item, int head, float unit) {
+  const float of_dot = item.sm_scale * item.k_scales[head] * unit;
+  if (item.soft_cap > 0) return {item.soft_cap * log2_e, item.soft_cap, of_dot / item.soft_cap};
+  return {of_dot * log2_e, 0, 0};
 }
 
 FP_INLINE Floats scaled(Floats dot, const ScoreScale &scale) {

@@ -169,11 +169,12 @@ inline void add_seen(PanelState &s, int panel, int count) {
   }
 }
 
-inline void store_panel(const PanelState &s, int panel) {
+// `of_values`: what values are multiplied by.
+inline void store_panel(const PanelState &s, int panel, float of_values) {
   const AttentionItem &item = s.item;
   const int dim = item.head_dim_vo;
   const Floats sums = load<Floats>(s.sums + panel * lanes);
-  const Floats scale = sums > 0.0f ? 1.0f / sums : Floats{};
+  const Floats scale = sums > 0.0f ? of_values / sums : Floats{};
   const int rows = item.num_rows - panel * lanes < lanes ? item.num_rows - panel * lanes : lanes;
   for (int i = 0; i < rows; i++) item.lse[panel * lanes + i] = lse_of(s.maxima[panel * lanes + i], sums[i]);
   for (int d = 0; d < dim; d += lanes) {
@@ -198,8 +199,8 @@ void attend_panels(const AttentionItem &item) {
   using Storage = typename Products::Storage;
   PanelState s(item);
   Products products(s);
-  const ScoreScale scale = score_scale(item);
-  constexpr int unit = Products::token_unit;
+  const ScoreScale scale = score_scale(item, 0, Products::unit);
+  constexpr int tokens_at_once = Products::token_unit;
   const Storage *next_keys[kv_block], *next_values[kv_block];
   const auto count_at = [&](int begin) { return item.kv_end - begin < kv_block ? item.kv_end - begin : kv_block; };
   for (int begin = item.kv_begin; begin < item.kv_end; begin += kv_block) {
@@ -216,7 +217,7 @@ void attend_panels(const AttentionItem &item) {
       const int panels = s.num_panels - panel < Products::panels_at_once ? s.num_panels - panel : Products::panels_at_once;
       const Sight sight = item.needs_mask ? sight_of(s, panel, panels, begin, count) : Sight{count, false};
       if (sight.limit == 0) continue;
-      const int padded_limit = (sight.limit + unit - 1) / unit * unit;
+      const int padded_limit = (sight.limit + tokens_at_once - 1) / tokens_at_once * tokens_at_once;
       products.score(s, panel, panels, padded_limit);
       keys_ahead.call(key_lines);
       for (int i = 0; i < panels; i++) soften_panel<Products>(s, panel + i, begin, sight, padded_limit, scale);
@@ -228,5 +229,5 @@ void attend_panels(const AttentionItem &item) {
       values_ahead.call(value_lines);
     }
   }
-  for (int panel = 0; panel < s.num_panels; panel++) store_panel(s, panel);
+  for (int panel = 0; panel < s.num_panels; panel++) store_panel(s, panel, item.v_scales[0] * Products::unit);
 }

@@ -1,8 +1,10 @@
 // attention_products_f32.inl: both products in f32, from keys and values made floats once a block. Include attention_panels.inl before.
 
+// T: the element type of keys and values.
 template <typename T>
 struct FloatProducts {
   using Storage = typename T::Storage;
+  static constexpr float unit = T::unit;
   static constexpr int token_unit = 8;                     // score() and add_values() take a multiple of so many tokens
   static constexpr int panels_at_once = max_panels;
   static constexpr int weight_steps = kv_block;            // vectors of weights of a panel and block
@@ -10,13 +12,18 @@ struct FloatProducts {
   // Packs the queries.
   explicit FloatProducts(PanelState &s) {
     s.weights = s.scores;
+    for_dtype(s.item.dtype, [&](auto type) { pack_queries<decltype(type)>(s); });
+  }
+
+  template <typename Of>
+  static void pack_queries(PanelState &s) {
     const int dim = s.item.head_dim_qk;
     for (int panel = 0; panel < s.num_panels; panel++) {
       for (int i = 0; i < dim; i += lanes) {
         Floats block[lanes];
         for (int lane = 0; lane < lanes; lane++) {
           const int r = panel * lanes + lane;
-          block[lane] = r < s.item.num_rows ? T::load_floats(static_cast<const Storage *>(s.item.q_rows[r]) + i) : Floats{};
+          block[lane] = r < s.item.num_rows ? Of::load_floats(static_cast<const typename Of::Storage *>(s.item.q_rows[r]) + i) : Floats{};
         }
         transpose(block);
         for (int j = 0; j < lanes; j++) store(s.q + (panel * dim + i + j) * lanes, block[j]);
@@ -102,7 +109,7 @@ struct FloatProducts {
 
 // The whole item in f32 arithmetic.
 inline void attend(const AttentionItem &item) {
-  for_dtype(item.dtype, [&](auto type) {
+  for_kv_dtype(item.kv_dtype, [&](auto type) {
     using T = decltype(type);
     if (item.num_rows <= few_rows) attend_few<FloatFew<T>>(item);
     else attend_panels<FloatProducts<T>>(item);

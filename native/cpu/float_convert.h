@@ -1,4 +1,4 @@
-// float_convert.h: f16 and bf16 to float and back, one element at a time. For baseline files only (files of wider instruction sets have
+// float_convert.h: f16 and bf16 to float and back, one element at a time, and the sizes of elements. For baseline files only (files of wider instruction sets have
 // their own, so that the linker never hands one of theirs to a processor without them).
 #pragma once
 #include <cstdint>
@@ -7,6 +7,9 @@
 #include "../flashpage.h"
 
 namespace fp::cpu {
+
+// Of any float dtype, FP8 included.
+inline int float_bytes(int dtype) { return dtype == FP_F32 ? 4 : dtype == FP_F16 || dtype == FP_BF16 ? 2 : 1; }
 
 inline float bits_to_float(uint32_t bits) {
   float value;

@@ -16,6 +16,8 @@ struct ModelRows {
   void (*angles)(int position, const float *inv_freq, int count, float *cosines, float *sines);
   // Rotates pairs (2i, 2i + 1) or (i, i + rotary_dim / 2) of a head by angle i. source and target may be the same.
   void (*rotate)(int dtype, const void *source, void *target, int rotary_dim, bool interleaved, const float *cosines, const float *sines);
+  // target = source / scale as FP8, e4m3 or e5m2; count: a multiple of 16.
+  void (*quantise)(int fp8_dtype, const float *source, int count, float scale, uint8_t *target);
   // The lowest index of the largest element; NaN counts as -infinity.
   int (*argmax)(int dtype, const void *row, int64_t count);
   // The row as floats, NaN as -infinity.

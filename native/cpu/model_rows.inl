@@ -129,6 +129,14 @@ inline void rotate(int dtype, const void *source, void *target, int rotary_dim, 
   for_dtype(dtype, [&](auto type) { rotate_row<decltype(type)>(source, target, rotary_dim, interleaved, cosines, sines); });
 }
 
+inline void quantise(int fp8_dtype, const float *source, int count, float scale, uint8_t *target) {
+  for (int i = 0; i < count; i += lanes) {
+    const Floats v = load<Floats>(source + i) / scale;
+    if (fp8_dtype == FP_E4M3) E4m3::store_floats(target + i, v);
+    else E5m2::store_floats(target + i, v);
+  }
+}
+
 // Finds the maximum, then where it is first.
 template <typename T>
 int argmax_of(const typename T::Storage *row, int64_t count) {
@@ -194,4 +202,4 @@ inline void block_maxima(const float *logits, int64_t count, float *out) {
   }
 }
 
-constexpr ModelRows table = {rms_norm, silu_and_mul, angles, rotate, argmax, load_logits, exponentials, block_maxima};
+constexpr ModelRows table = {rms_norm, silu_and_mul, angles, rotate, quantise, argmax, load_logits, exponentials, block_maxima};

@@ -15,6 +15,7 @@ typedef float Floats __attribute__((vector_size(FP_LANES * 4)));
 typedef int32_t Ints __attribute__((vector_size(FP_LANES * 4)));
 typedef uint32_t Words __attribute__((vector_size(FP_LANES * 4)));
 typedef uint16_t Halves __attribute__((vector_size(FP_LANES * 2)));
+typedef uint8_t Bytes __attribute__((vector_size(FP_LANES)));
 typedef float Quad __attribute__((vector_size(16)));
 
 template <typename Vector>
@@ -116,10 +117,11 @@ FP_INLINE Floats tanh_of(Floats x) {
 }
 
 // Element types. load_pair reads 2 * lanes neighbours in the order that costs least, store_pair writes them from the same order; a sum over them, or
-// a map from them to their like, need not know which.
+// a map from them to their like, need not know which. What is loaded times `unit`, a power of two, is the element's value.
 
 struct F32 {
   using Storage = float;
+  static constexpr float unit = 1;
   static FP_INLINE Floats load_floats(const float *p) { return load<Floats>(p); }
   static FP_INLINE void store_floats(float *p, Floats v) { store(p, v); }
   static FP_INLINE void load_pair(const float *p, Floats &a, Floats &b) {
@@ -140,6 +142,7 @@ FP_INLINE Words round_to_bf16(Floats v) {  // in the upper half; to nearest even
 
 struct Bf16 {
   using Storage = uint16_t;
+  static constexpr float unit = 1;
   static FP_INLINE Floats load_floats(const uint16_t *p) { return (Floats)(__builtin_convertvector(load<Halves>(p), Words) << 16); }
   static FP_INLINE void store_floats(uint16_t *p, Floats v) { store(p, __builtin_convertvector(round_to_bf16(v) >> 16, Halves)); }
   // a: elements 0, 2, 4, ..., b: 1, 3, 5, ...
@@ -153,14 +156,16 @@ struct Bf16 {
 
 struct F16 {
   using Storage = uint16_t;
+  static constexpr float unit = 1;
+  static FP_INLINE Floats load_floats(const uint16_t *p) { return widen(load<Halves>(p)); }
 #if defined(__F16C__) || defined(__aarch64__)
   typedef _Float16 Values __attribute__((vector_size(FP_LANES * 2)));
-  static FP_INLINE Floats load_floats(const uint16_t *p) { return __builtin_convertvector(load<Values>(p), Floats); }
+  static FP_INLINE Floats widen(Halves v) { return __builtin_convertvector((Values)v, Floats); }
   static FP_INLINE void store_floats(uint16_t *p, Floats v) { store(p, __builtin_convertvector(v, Values)); }
 #else
   // Exact. The half's fields are put where a float's are, and the exponent's bias is corrected by a product.
-  static FP_INLINE Floats load_floats(const uint16_t *p) {
-    const Words bits = __builtin_convertvector(load<Halves>(p), Words);
+  static FP_INLINE Floats widen(Halves v) {
+    const Words bits = __builtin_convertvector(v, Words);
     const Words shifted = (bits & 0x7fffu) << 13;
     const Words finite = (Words)((Floats)shifted * 0x1p112f);
     const Words magnitude = (bits & 0x7c00u) == 0x7c00u ? (shifted | 0x7f800000u) : finite;
@@ -187,6 +192,62 @@ struct F16 {
   }
 };
 
+// FP8 is read by way of f16. store_floats rounds to nearest even; what is too large, infinities too, becomes the largest finite number, and NaN stays NaN.
+
+typedef uint16_t TwoHalves __attribute__((vector_size(FP_LANES * 4)));
+
+FP_INLINE void widen_pair(TwoHalves v, Floats &a, Floats &b) {
+  Halves parts[2];
+  __builtin_memcpy(parts, &v, sizeof v);
+  a = F16::widen(parts[0]);
+  b = F16::widen(parts[1]);
+}
+
+// The smallest exponent is 1 - bias. `subnormal` has a last bit that is worth as much as that of FP8's subnormals, so that a sum with it rounds as they do.
+template <int mantissa_bits, int bias>
+FP_INLINE void store_fp8(uint8_t *p, Floats v, float largest, float subnormal, uint32_t subnormal_bits) {
+  constexpr int shift = 23 - mantissa_bits;
+  const Words bits = (Words)v, magnitude = bits & 0x7fffffffu;
+  const Floats finite = smaller((Floats)magnitude, all(largest));
+  const Words kept = (Words)finite;
+  const Words small = (Words)(finite + subnormal) - subnormal_bits;
+  const Words normal = (kept - (uint32_t{127 - bias} << 23) + ((1u << (shift - 1)) - 1u) + ((kept >> shift) & 1u)) >> shift;
+  Words out = kept < (uint32_t{128 - bias} << 23) ? small : normal;
+  out = magnitude > 0x7f800000u ? (Words{} + 0x7fu) : out;
+  store(p, __builtin_convertvector(out | ((bits >> 24) & 0x80u), Bytes));
+}
+
+struct E4m3 {
+  using Storage = uint8_t;
+  // Exponent and mantissa are put where an f16 has its last four bits of the one and its first three of the other, whose bias is 8 more.
+  static constexpr float unit = 256;
+  static FP_INLINE Floats load_floats(const uint8_t *p) { return F16::widen(as_f16<Halves>(load<SignedBytes>(p))); }
+  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) { widen_pair(as_f16<TwoHalves>(load<TwoSignedBytes>(p)), a, b); }
+  static FP_INLINE void store_floats(uint8_t *p, Floats v) { store_fp8<3, 7>(p, v, 448.0f, 0x1p14f, (127u + 14u) << 23); }
+
+ private:
+  typedef int8_t SignedBytes __attribute__((vector_size(FP_LANES)));
+  typedef int8_t TwoSignedBytes __attribute__((vector_size(FP_LANES * 2)));
+
+  // Only of a NaN does the sum reach the exponent's highest bit, and with that bit all of its exponent are set.
+  template <typename Result, typename Codes>
+  static FP_INLINE Result as_f16(Codes codes) {
+    const Result bits = (__builtin_convertvector(codes, Result) << 7) & 0xbf80;
+    return bits | ((bits + 0x80) & 0x4000);
+  }
+};
+
+struct E5m2 {
+  using Storage = uint8_t;
+  static constexpr float unit = 1;
+  static FP_INLINE Floats load_floats(const uint8_t *p) { return F16::widen(__builtin_convertvector(load<Bytes>(p), Halves) << 8); }
+  static FP_INLINE void load_pair(const uint8_t *p, Floats &a, Floats &b) { widen_pair(__builtin_convertvector(load<TwoBytes>(p), TwoHalves) << 8, a, b); }
+  static FP_INLINE void store_floats(uint8_t *p, Floats v) { store_fp8<2, 15>(p, v, 57344.0f, 0x1p7f, (127u + 7u) << 23); }
+
+ private:
+  typedef uint8_t TwoBytes __attribute__((vector_size(FP_LANES * 2)));
+};
+
 // `count` elements, fewer than a vector: through a copy.
 template <typename T>
 FP_INLINE Floats load_some(const typename T::Storage *p, int count) {
@@ -208,4 +269,12 @@ FP_INLINE void for_dtype(int dtype, const Function &function) {
   if (dtype == FP_BF16) function(Bf16{});
   else if (dtype == FP_F16) function(F16{});
   else function(F32{});
+}
+
+// The same where the dtype may be FP8 as well.
+template <typename Function>
+FP_INLINE void for_kv_dtype(int dtype, const Function &function) {
+  if (dtype == FP_E4M3) function(E4m3{});
+  else if (dtype == FP_E5M2) function(E5m2{});
+  else for_dtype(dtype, function);
 }

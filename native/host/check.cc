@@ -80,6 +80,10 @@ const char *dtype_name(int dtype) {
       return "i32";
     case FP_U8:
       return "u8";
+    case FP_E4M3:
+      return "e4m3";
+    case FP_E5M2:
+      return "e5m2";
   }
   return "unknown";
 }
@@ -90,16 +94,18 @@ int dtype_bytes(int dtype) {
     case FP_BF16:
       return 2;
     case FP_U8:
+    case FP_E4M3:
+    case FP_E5M2:
       return 1;
   }
   return 4;
 }
 
 void check_dtype(int dtype, unsigned allowed, const char *name, const char *where) {
-  if (dtype >= FP_F32 && dtype <= FP_U8) {
+  if (dtype >= FP_F32 && dtype <= FP_E5M2) {
     if (allowed & dtype_bit(dtype)) return;
     std::string list;
-    for (int other = FP_F32; other <= FP_U8; ++other) {
+    for (int other = FP_F32; other <= FP_E5M2; ++other) {
       if (!(allowed & dtype_bit(other))) continue;
       if (!list.empty()) list += ", ";
       list += dtype_name(other);

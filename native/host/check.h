@@ -51,10 +51,12 @@ void check_struct_size(uint32_t struct_size, size_t expected, const char *name);
 constexpr unsigned dtype_bit(int dtype) { return 1u << dtype; }
 constexpr unsigned float_dtypes = dtype_bit(FP_F32) | dtype_bit(FP_F16) | dtype_bit(FP_BF16);
 constexpr unsigned half_dtypes = dtype_bit(FP_F16) | dtype_bit(FP_BF16);
+constexpr unsigned fp8_dtypes = dtype_bit(FP_E4M3) | dtype_bit(FP_E5M2);
 // Refuses a dtype outside of the set; the text lists the set.
 void check_dtype(int dtype, unsigned allowed, const char *name, const char *where);
 const char *dtype_name(int dtype);
 int dtype_bytes(int dtype);
+inline bool is_fp8(int dtype) { return dtype == FP_E4M3 || dtype == FP_E5M2; }
 
 // The operations. False: legal, but there is nothing to do.
 bool check_attention(Checker &checker, const fp_attention_args &args);
@@ -72,8 +74,10 @@ bool check_sample(Checker &checker, const fp_sample_args &args);
 // Shared by attention and the KV cache.
 void check_head_dims(int head_dim_qk, int head_dim_vo);
 void check_page_size(int page_size);
+// The scale of stored keys or values, "k" or "v", of all heads and of each: 1 and absent unless they are FP8.
+void check_kv_scale(Checker &checker, const char *of, int kv_dtype, float scale, fp_address head_scales, int num_kv_heads);
 // Also what fp_attention_get_limits takes.
-void check_attention_shape(bool is_cpu, int dtype, int head_dim_qk, int head_dim_vo, int group_size);
+void check_attention_shape(bool is_cpu, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size);
 // Rows that CUDA kernels read and write in 16-byte pieces.
 int row_alignment(const Checker &checker);
 

@@ -12,15 +12,18 @@ struct Cache {
 };
 
 template <typename Args>
-Cache cache_of(const Args &args) {
-  return {args.dtype,          args.num_pages,           args.page_size,          args.num_kv_heads,
+Cache cache_of(const Args &args, int dtype) {
+  return {dtype,               args.num_pages,           args.page_size,          args.num_kv_heads,
           args.head_dim_qk,    args.head_dim_vo,         args.k_cache,            args.v_cache,
           args.k_page_stride,  args.k_cache_token_stride, args.k_cache_head_stride, args.v_page_stride,
           args.v_cache_token_stride, args.v_cache_head_stride};
 }
 
 void check_cache(Checker &checker, const Cache &cache) {
-  check_dtype(cache.dtype, checker.is_cpu() ? float_dtypes : half_dtypes, "dtype",
+  if (!checker.is_cpu() && is_fp8(cache.dtype)) {
+    fail(FP_NOT_SUPPORTED, "the cache's dtype is %s, and the CUDA kernels do not write FP8 yet. Supported on CUDA: f16, bf16.", dtype_name(cache.dtype));
+  }
+  check_dtype(cache.dtype, checker.is_cpu() ? float_dtypes | fp8_dtypes : half_dtypes, "the cache's dtype",
               checker.is_cpu() ? "by the KV cache on the CPU" : "by the KV cache on CUDA");
   check_head_dims(cache.head_dim_qk, cache.head_dim_vo);
   check_page_size(cache.page_size);
@@ -46,10 +49,14 @@ void check_cache(Checker &checker, const Cache &cache) {
 }  // namespace
 
 bool check_kv_append(Checker &checker, const fp_kv_append_args &args) {
-  check_cache(checker, cache_of(args));
+  check_cache(checker, cache_of(args, args.cache_dtype));
+  check_dtype(args.dtype, dtype_bit(args.cache_dtype) | (is_fp8(args.cache_dtype) ? float_dtypes : 0), "dtype", "beside this cache_dtype");
+  check_kv_scale(checker, "k", args.cache_dtype, args.k_scale, args.k_head_scales, args.num_kv_heads);
+  check_kv_scale(checker, "v", args.cache_dtype, args.v_scale, args.v_head_scales, args.num_kv_heads);
   check_between(args.num_tokens, 0, INT32_MAX, "num_tokens");
   check_between(args.rotary_dim, 0, args.head_dim_qk, "rotary_dim");
   if (args.rotary_dim % 2 != 0) fail(FP_INVALID_ARGUMENT, "rotary_dim is %d, and must be even.", args.rotary_dim);
+  if (args.rotary_dim != 0 && is_fp8(args.dtype)) fail(FP_INVALID_ARGUMENT, "rotary_dim is %d and k is %s: keys are rotated before they become FP8.", args.rotary_dim, dtype_name(args.dtype));
   check_flag(args.rope_interleaved, "rope_interleaved");
   const int alignment = row_alignment(checker);
   checker.check_tensor("k", args.k, args.dtype,
@@ -69,7 +76,7 @@ bool check_kv_append(Checker &checker, const fp_kv_append_args &args) {
 }
 
 bool check_kv_copy_pages(Checker &checker, const fp_kv_copy_pages_args &args) {
-  check_cache(checker, cache_of(args));
+  check_cache(checker, cache_of(args, args.dtype));
   check_between(args.num_copies, 0, INT32_MAX, "num_copies");
   checker.check_tensor("pairs", args.pairs, FP_I32, {{"num_copies", args.num_copies, 2}}, 2, Access::read);
   return args.num_copies > 0;

@@ -76,59 +76,63 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 296);
+static_assert(sizeof(fp_attention_args) == 320);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, dtype) == 4);
-static_assert(offsetof(fp_attention_args, num_tokens) == 8);
-static_assert(offsetof(fp_attention_args, num_qo_heads) == 12);
-static_assert(offsetof(fp_attention_args, num_kv_heads) == 16);
-static_assert(offsetof(fp_attention_args, head_dim_qk) == 20);
-static_assert(offsetof(fp_attention_args, head_dim_vo) == 24);
-static_assert(offsetof(fp_attention_args, page_size) == 28);
-static_assert(offsetof(fp_attention_args, num_pages) == 32);
-static_assert(offsetof(fp_attention_args, num_kv_indices) == 36);
-static_assert(offsetof(fp_attention_args, causal) == 40);
-static_assert(offsetof(fp_attention_args, window_left) == 44);
-static_assert(offsetof(fp_attention_args, window_right) == 48);
-static_assert(offsetof(fp_attention_args, sm_scale) == 52);
-static_assert(offsetof(fp_attention_args, logits_soft_cap) == 56);
-static_assert(offsetof(fp_attention_args, num_ctas) == 60);
-static_assert(offsetof(fp_attention_args, max_tiles) == 64);
-static_assert(offsetof(fp_attention_args, max_work_items) == 68);
-static_assert(offsetof(fp_attention_args, max_merges) == 72);
-static_assert(offsetof(fp_attention_args, max_partials) == 76);
-static_assert(offsetof(fp_attention_args, max_row_entries) == 80);
-static_assert(offsetof(fp_attention_args, max_partial_rows) == 84);
-static_assert(offsetof(fp_attention_args, tiles_offset) == 88);
-static_assert(offsetof(fp_attention_args, work_offset) == 92);
-static_assert(offsetof(fp_attention_args, cta_begin_offset) == 96);
-static_assert(offsetof(fp_attention_args, merges_offset) == 100);
-static_assert(offsetof(fp_attention_args, partials_offset) == 104);
-static_assert(offsetof(fp_attention_args, rows_offset) == 108);
-static_assert(offsetof(fp_attention_args, tile_classes) == 112);
-static_assert(offsetof(fp_attention_args, reserved) == 116);
-static_assert(offsetof(fp_attention_args, q) == 120);
-static_assert(offsetof(fp_attention_args, q_token_stride) == 128);
-static_assert(offsetof(fp_attention_args, q_head_stride) == 136);
-static_assert(offsetof(fp_attention_args, k) == 144);
-static_assert(offsetof(fp_attention_args, k_page_stride) == 152);
-static_assert(offsetof(fp_attention_args, k_token_stride) == 160);
-static_assert(offsetof(fp_attention_args, k_head_stride) == 168);
-static_assert(offsetof(fp_attention_args, v) == 176);
-static_assert(offsetof(fp_attention_args, v_page_stride) == 184);
-static_assert(offsetof(fp_attention_args, v_token_stride) == 192);
-static_assert(offsetof(fp_attention_args, v_head_stride) == 200);
-static_assert(offsetof(fp_attention_args, out) == 208);
-static_assert(offsetof(fp_attention_args, out_token_stride) == 216);
-static_assert(offsetof(fp_attention_args, out_head_stride) == 224);
-static_assert(offsetof(fp_attention_args, lse) == 232);
-static_assert(offsetof(fp_attention_args, kv_indices) == 240);
-static_assert(offsetof(fp_attention_args, custom_mask) == 248);
-static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 256);
-static_assert(offsetof(fp_attention_args, plan) == 264);
-static_assert(offsetof(fp_attention_args, plan_bytes) == 272);
-static_assert(offsetof(fp_attention_args, workspace) == 280);
-static_assert(offsetof(fp_attention_args, workspace_bytes) == 288);
+static_assert(offsetof(fp_attention_args, kv_dtype) == 8);
+static_assert(offsetof(fp_attention_args, num_tokens) == 12);
+static_assert(offsetof(fp_attention_args, num_qo_heads) == 16);
+static_assert(offsetof(fp_attention_args, num_kv_heads) == 20);
+static_assert(offsetof(fp_attention_args, head_dim_qk) == 24);
+static_assert(offsetof(fp_attention_args, head_dim_vo) == 28);
+static_assert(offsetof(fp_attention_args, page_size) == 32);
+static_assert(offsetof(fp_attention_args, num_pages) == 36);
+static_assert(offsetof(fp_attention_args, num_kv_indices) == 40);
+static_assert(offsetof(fp_attention_args, causal) == 44);
+static_assert(offsetof(fp_attention_args, window_left) == 48);
+static_assert(offsetof(fp_attention_args, window_right) == 52);
+static_assert(offsetof(fp_attention_args, sm_scale) == 56);
+static_assert(offsetof(fp_attention_args, logits_soft_cap) == 60);
+static_assert(offsetof(fp_attention_args, k_scale) == 64);
+static_assert(offsetof(fp_attention_args, v_scale) == 68);
+static_assert(offsetof(fp_attention_args, num_ctas) == 72);
+static_assert(offsetof(fp_attention_args, max_tiles) == 76);
+static_assert(offsetof(fp_attention_args, max_work_items) == 80);
+static_assert(offsetof(fp_attention_args, max_merges) == 84);
+static_assert(offsetof(fp_attention_args, max_partials) == 88);
+static_assert(offsetof(fp_attention_args, max_row_entries) == 92);
+static_assert(offsetof(fp_attention_args, max_partial_rows) == 96);
+static_assert(offsetof(fp_attention_args, tiles_offset) == 100);
+static_assert(offsetof(fp_attention_args, work_offset) == 104);
+static_assert(offsetof(fp_attention_args, cta_begin_offset) == 108);
+static_assert(offsetof(fp_attention_args, merges_offset) == 112);
+static_assert(offsetof(fp_attention_args, partials_offset) == 116);
+static_assert(offsetof(fp_attention_args, rows_offset) == 120);
+static_assert(offsetof(fp_attention_args, tile_classes) == 124);
+static_assert(offsetof(fp_attention_args, q) == 128);
+static_assert(offsetof(fp_attention_args, q_token_stride) == 136);
+static_assert(offsetof(fp_attention_args, q_head_stride) == 144);
+static_assert(offsetof(fp_attention_args, k) == 152);
+static_assert(offsetof(fp_attention_args, k_page_stride) == 160);
+static_assert(offsetof(fp_attention_args, k_token_stride) == 168);
+static_assert(offsetof(fp_attention_args, k_head_stride) == 176);
+static_assert(offsetof(fp_attention_args, v) == 184);
+static_assert(offsetof(fp_attention_args, v_page_stride) == 192);
+static_assert(offsetof(fp_attention_args, v_token_stride) == 200);
+static_assert(offsetof(fp_attention_args, v_head_stride) == 208);
+static_assert(offsetof(fp_attention_args, k_head_scales) == 216);
+static_assert(offsetof(fp_attention_args, v_head_scales) == 224);
+static_assert(offsetof(fp_attention_args, out) == 232);
+static_assert(offsetof(fp_attention_args, out_token_stride) == 240);
+static_assert(offsetof(fp_attention_args, out_head_stride) == 248);
+static_assert(offsetof(fp_attention_args, lse) == 256);
+static_assert(offsetof(fp_attention_args, kv_indices) == 264);
+static_assert(offsetof(fp_attention_args, custom_mask) == 272);
+static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 280);
+static_assert(offsetof(fp_attention_args, plan) == 288);
+static_assert(offsetof(fp_attention_args, plan_bytes) == 296);
+static_assert(offsetof(fp_attention_args, workspace) == 304);
+static_assert(offsetof(fp_attention_args, workspace_bytes) == 312);
 static_assert(sizeof(fp_merge_states_args) == 56);
 static_assert(offsetof(fp_merge_states_args, struct_size) == 0);
 static_assert(offsetof(fp_merge_states_args, dtype) == 4);
@@ -140,34 +144,40 @@ static_assert(offsetof(fp_merge_states_args, states) == 24);
 static_assert(offsetof(fp_merge_states_args, states_lse) == 32);
 static_assert(offsetof(fp_merge_states_args, out) == 40);
 static_assert(offsetof(fp_merge_states_args, lse) == 48);
-static_assert(sizeof(fp_kv_append_args) == 176);
+static_assert(sizeof(fp_kv_append_args) == 208);
 static_assert(offsetof(fp_kv_append_args, struct_size) == 0);
 static_assert(offsetof(fp_kv_append_args, dtype) == 4);
-static_assert(offsetof(fp_kv_append_args, num_tokens) == 8);
-static_assert(offsetof(fp_kv_append_args, num_kv_heads) == 12);
-static_assert(offsetof(fp_kv_append_args, head_dim_qk) == 16);
-static_assert(offsetof(fp_kv_append_args, head_dim_vo) == 20);
-static_assert(offsetof(fp_kv_append_args, page_size) == 24);
-static_assert(offsetof(fp_kv_append_args, num_pages) == 28);
-static_assert(offsetof(fp_kv_append_args, rotary_dim) == 32);
-static_assert(offsetof(fp_kv_append_args, rope_interleaved) == 36);
-static_assert(offsetof(fp_kv_append_args, k) == 40);
-static_assert(offsetof(fp_kv_append_args, k_token_stride) == 48);
-static_assert(offsetof(fp_kv_append_args, k_head_stride) == 56);
-static_assert(offsetof(fp_kv_append_args, v) == 64);
-static_assert(offsetof(fp_kv_append_args, v_token_stride) == 72);
-static_assert(offsetof(fp_kv_append_args, v_head_stride) == 80);
-static_assert(offsetof(fp_kv_append_args, k_cache) == 88);
-static_assert(offsetof(fp_kv_append_args, k_page_stride) == 96);
-static_assert(offsetof(fp_kv_append_args, k_cache_token_stride) == 104);
-static_assert(offsetof(fp_kv_append_args, k_cache_head_stride) == 112);
-static_assert(offsetof(fp_kv_append_args, v_cache) == 120);
-static_assert(offsetof(fp_kv_append_args, v_page_stride) == 128);
-static_assert(offsetof(fp_kv_append_args, v_cache_token_stride) == 136);
-static_assert(offsetof(fp_kv_append_args, v_cache_head_stride) == 144);
-static_assert(offsetof(fp_kv_append_args, slots) == 152);
-static_assert(offsetof(fp_kv_append_args, positions) == 160);
-static_assert(offsetof(fp_kv_append_args, inv_freq) == 168);
+static_assert(offsetof(fp_kv_append_args, cache_dtype) == 8);
+static_assert(offsetof(fp_kv_append_args, num_tokens) == 12);
+static_assert(offsetof(fp_kv_append_args, num_kv_heads) == 16);
+static_assert(offsetof(fp_kv_append_args, head_dim_qk) == 20);
+static_assert(offsetof(fp_kv_append_args, head_dim_vo) == 24);
+static_assert(offsetof(fp_kv_append_args, page_size) == 28);
+static_assert(offsetof(fp_kv_append_args, num_pages) == 32);
+static_assert(offsetof(fp_kv_append_args, rotary_dim) == 36);
+static_assert(offsetof(fp_kv_append_args, rope_interleaved) == 40);
+static_assert(offsetof(fp_kv_append_args, k_scale) == 44);
+static_assert(offsetof(fp_kv_append_args, v_scale) == 48);
+static_assert(offsetof(fp_kv_append_args, reserved) == 52);
+static_assert(offsetof(fp_kv_append_args, k) == 56);
+static_assert(offsetof(fp_kv_append_args, k_token_stride) == 64);
+static_assert(offsetof(fp_kv_append_args, k_head_stride) == 72);
+static_assert(offsetof(fp_kv_append_args, v) == 80);
+static_assert(offsetof(fp_kv_append_args, v_token_stride) == 88);
+static_assert(offsetof(fp_kv_append_args, v_head_stride) == 96);
+static_assert(offsetof(fp_kv_append_args, k_cache) == 104);
+static_assert(offsetof(fp_kv_append_args, k_page_stride) == 112);
+static_assert(offsetof(fp_kv_append_args, k_cache_token_stride) == 120);
+static_assert(offsetof(fp_kv_append_args, k_cache_head_stride) == 128);
+static_assert(offsetof(fp_kv_append_args, v_cache) == 136);
+static_assert(offsetof(fp_kv_append_args, v_page_stride) == 144);
+static_assert(offsetof(fp_kv_append_args, v_cache_token_stride) == 152);
+static_assert(offsetof(fp_kv_append_args, v_cache_head_stride) == 160);
+static_assert(offsetof(fp_kv_append_args, k_head_scales) == 168);
+static_assert(offsetof(fp_kv_append_args, v_head_scales) == 176);
+static_assert(offsetof(fp_kv_append_args, slots) == 184);
+static_assert(offsetof(fp_kv_append_args, positions) == 192);
+static_assert(offsetof(fp_kv_append_args, inv_freq) == 200);
 static_assert(sizeof(fp_kv_copy_pages_args) == 104);
 static_assert(offsetof(fp_kv_copy_pages_args, struct_size) == 0);
 static_assert(offsetof(fp_kv_copy_pages_args, dtype) == 4);
@@ -376,11 +386,11 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 40},
     {static_cast<Kind>(0), 44},
     {static_cast<Kind>(0), 48},
-    {static_cast<Kind>(2), 52},
+    {static_cast<Kind>(0), 52},
     {static_cast<Kind>(2), 56},
-    {static_cast<Kind>(0), 60},
-    {static_cast<Kind>(0), 64},
-    {static_cast<Kind>(0), 68},
+    {static_cast<Kind>(2), 60},
+    {static_cast<Kind>(2), 64},
+    {static_cast<Kind>(2), 68},
     {static_cast<Kind>(0), 72},
     {static_cast<Kind>(0), 76},
     {static_cast<Kind>(0), 80},
@@ -393,7 +403,8 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 108},
     {static_cast<Kind>(0), 112},
     {static_cast<Kind>(0), 116},
-    {static_cast<Kind>(3), 120},
+    {static_cast<Kind>(0), 120},
+    {static_cast<Kind>(0), 124},
     {static_cast<Kind>(3), 128},
     {static_cast<Kind>(3), 136},
     {static_cast<Kind>(3), 144},
@@ -415,6 +426,9 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 272},
     {static_cast<Kind>(3), 280},
     {static_cast<Kind>(3), 288},
+    {static_cast<Kind>(3), 296},
+    {static_cast<Kind>(3), 304},
+    {static_cast<Kind>(3), 312},
 };
 inline constexpr Field fp_merge_states_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -439,8 +453,10 @@ inline constexpr Field fp_kv_append_args_fields[] = {
     {static_cast<Kind>(0), 28},
     {static_cast<Kind>(0), 32},
     {static_cast<Kind>(0), 36},
-    {static_cast<Kind>(3), 40},
-    {static_cast<Kind>(3), 48},
+    {static_cast<Kind>(0), 40},
+    {static_cast<Kind>(2), 44},
+    {static_cast<Kind>(2), 48},
+    {static_cast<Kind>(0), 52},
     {static_cast<Kind>(3), 56},
     {static_cast<Kind>(3), 64},
     {static_cast<Kind>(3), 72},
@@ -456,6 +472,10 @@ inline constexpr Field fp_kv_append_args_fields[] = {
     {static_cast<Kind>(3), 152},
     {static_cast<Kind>(3), 160},
     {static_cast<Kind>(3), 168},
+    {static_cast<Kind>(3), 176},
+    {static_cast<Kind>(3), 184},
+    {static_cast<Kind>(3), 192},
+    {static_cast<Kind>(3), 200},
 };
 inline constexpr Field fp_kv_copy_pages_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -578,9 +598,9 @@ inline constexpr Struct structs[] = {
     {32, fp_merge_item_fields, 8},
     {8, fp_row_entry_fields, 2},
     {28, fp_attention_limits_fields, 7},
-    {296, fp_attention_args_fields, 52},
+    {320, fp_attention_args_fields, 56},
     {56, fp_merge_states_args_fields, 10},
-    {176, fp_kv_append_args_fields, 27},
+    {208, fp_kv_append_args_fields, 33},
     {104, fp_kv_copy_pages_args_fields, 17},
     {80, fp_rms_norm_args_fields, 13},
     {72, fp_rope_args_fields, 13},

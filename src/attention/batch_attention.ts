@@ -13,14 +13,14 @@ import { AttentionArgs, AttentionLimits } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
-import type { KvLayout } from "../kv_cache/layout.ts";
-import type { KvLayer, PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
+import type { PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
 import { withOutput } from "../ops/check.ts";
 import { PlanBuffer } from "../plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../planner/cost.ts";
 import { explainPlan, type PlanExplanation } from "../planner/explain.ts";
 import type { Plan } from "../planner/plan.ts";
 import { createPlanner, type Planner } from "../planner/planner.ts";
+import { bindCache, bindForeign, type ForeignKv } from "./bind_kv.ts";
 import { checkMask, maxPageOf } from "./check_batch.ts";
 import type { CustomMask } from "./custom_mask.ts";
 import { type BatchAttentionOptions, type CheckedOptions, checkOptions } from "./options.ts";
@@ -35,16 +35,6 @@ export interface PlanOptions {
   levels?: readonly KvLevel[];
   /** Bits that hide keys beside `causal` and the windows; see `packCustomMask`. */
   customMask?: CustomMask;
-}
-
-/** Pages of K and V that no `PagedKvCache` manages. */
-export interface ForeignKv {
-  /** NHD: [numPages, pageSize, numKvHeads, headDim]; HND: [numPages, numKvHeads, pageSize, headDim]. Any strides, the innermost 1. */
-  k: Tensor;
-  /** The same with `headDimVo`. */
-  v: Tensor;
-  /** `"NHD"` by default. */
-  kvLayout?: KvLayout;
 }
 
 /** Arguments of `BatchAttention.run`. */
@@ -86,6 +76,7 @@ export class BatchAttention implements Disposable {
       headDimQk,
       headDimVo,
       dtype,
+      kvDtype,
       causal,
       windowLeft,
       windowRight,
@@ -95,7 +86,15 @@ export class BatchAttention implements Disposable {
     const { native } = device;
     const limits = new AttentionLimits();
     native.check(
-      native.fp_attention_get_limits(device.handle, DTYPE_CODE[dtype], headDimQk, headDimVo, groupSize, limits.bytes),
+      native.fp_attention_get_limits(
+        device.handle,
+        DTYPE_CODE[dtype],
+        DTYPE_CODE[kvDtype],
+        headDimQk,
+        headDimVo,
+        groupSize,
+        limits.bytes,
+      ),
       "create attention",
     );
     const { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas } = limits;
@@ -113,6 +112,7 @@ export class BatchAttention implements Disposable {
     this.#buffer = new PlanBuffer(device);
     const args = this.#args;
     args.dtype = DTYPE_CODE[dtype];
+    args.kvDtype = DTYPE_CODE[kvDtype];
     args.numQoHeads = numQoHeads;
     args.numKvHeads = numKvHeads;
     args.headDimQk = headDimQk;
@@ -190,8 +190,8 @@ export class BatchAttention implements Disposable {
     if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);
     const args = this.#args;
-    if ("pool" in cache) this.#useCache(cache, layer, plan);
-    else this.#useForeign(cache, plan);
+    if ("pool" in cache) bindCache(args, this.device, this.#options, plan, cache, layer);
+    else bindForeign(args, this.device, this.#options, plan, cache);
     if (this.#maxPage >= args.numPages) {
       throw new InvalidArgumentError(
         `Cannot run attention: the plan uses page ${this.#maxPage}, and the cache has ${args.numPages} pages. Plan with this cache's page table.`,
@@ -240,77 +240,6 @@ export class BatchAttention implements Disposable {
     const maskBytes = customMask?.bits.length ?? 0;
     args.customMask = maskBytes > 0 ? this.#mask!.address : 0;
     args.customMaskBytes = maskBytes;
-  }
-
-  #useCache(cache: PagedKvCache, layer: number, plan: Plan): void {
-    const { numKvHeads, headDimQk, headDimVo, dtype } = this.#options;
-    if (cache.device !== this.device) {
-      throw new InvalidArgumentError(
-        `Cannot run attention: the cache lies on ${cache.device.name}, the attention on ${this.device.name}.`,
-      );
-    }
-    if (
-      cache.numKvHeads !== numKvHeads || cache.headDim !== headDimQk || cache.headDimVo !== headDimVo ||
-      cache.dtype !== dtype
-    ) {
-      throw new InvalidArgumentError(
-        `Cannot run attention: the cache has ${cache.numKvHeads} KV heads of ${cache.headDim} and ${cache.headDimVo} in ${cache.dtype}, ` +
-          `the attention ${numKvHeads} of ${headDimQk} and ${headDimVo} in ${dtype}.`,
-      );
-    }
-    if (cache.pageSize !== plan.pageSize) {
-      throw new InvalidArgumentError(
-        `Cannot run attention: the plan is for pages of ${plan.pageSize} tokens, the cache's have ${cache.pageSize}. Plan with this cache's page table.`,
-      );
-    }
-    const { k, v, kStrides, vStrides }: KvLayer = cache.layer(layer);
-    const args = this.#args;
-    args.numPages = cache.numPages;
-    args.k = k.address;
-    args.kPageStride = kStrides.page;
-    args.kTokenStride = kStrides.token;
-    args.kHeadStride = kStrides.head;
-    args.v = v.address;
-    args.vPageStride = vStrides.page;
-    args.vTokenStride = vStrides.token;
-    args.vHeadStride = vStrides.head;
-  }
-
-  #useForeign({ k, v, kvLayout = "NHD" }: ForeignKv, { pageSize }: Plan): void {
-    const { numKvHeads, headDimQk, headDimVo, dtype } = this.#options;
-    if (kvLayout !== "NHD" && kvLayout !== "HND") {
-      throw new InvalidArgumentError(
-        `Cannot run attention: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`,
-      );
-    }
-    const [tokenAxis, headAxis] = kvLayout === "NHD" ? [1, 2] : [2, 1];
-    for (const [name, tensor, dim] of [["k", k, headDimQk], ["v", v, headDimVo]] as const) {
-      const want = kvLayout === "NHD"
-        ? [k.shape[0], pageSize, numKvHeads, dim]
-        : [k.shape[0], numKvHeads, pageSize, dim];
-      if (
-        tensor.device !== this.device || tensor.dtype !== dtype || tensor.shape.length !== 4 || want.some((n, i) =>
-          tensor.shape[i] !== n
-        ) || tensor.strides[3] !== 1
-      ) {
-        throw new InvalidArgumentError(
-          `Cannot run attention: ${name} is ${tensor.dtype} [${tensor.shape}] with strides [${tensor.strides}]${
-            tensor.device === this.device ? "" : " on another device"
-          }. ` +
-            `Expected ${dtype} [${want}] (${kvLayout}) with innermost stride 1.`,
-        );
-      }
-    }
-    const args = this.#args;
-    args.numPages = k.shape[0];
-    args.k = k.address;
-    args.kPageStride = k.strides[0];
-    args.kTokenStride = k.strides[tokenAxis];
-    args.kHeadStride = k.strides[headAxis];
-    args.v = v.address;
-    args.vPageStride = v.strides[0];
-    args.vTokenStride = v.strides[tokenAxis];
-    args.vHeadStride = v.strides[headAxis];
   }
 
   #expect(name: string, tensor: Tensor, numTokens: number, dim: number): void {

@@ -5,7 +5,7 @@
  */
 import { InvalidArgumentError, NotSupportedError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
-import type { DType } from "../device/dtype.ts";
+import { type DType, isFp8 } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 
 /** How to make a `BatchAttention`. Names are FlashInfer's, in camelCase. */
@@ -18,8 +18,10 @@ export interface BatchAttentionOptions {
   headDim: number;
   /** Of the values, if another than that of queries and keys: only 128 beside 192. */
   headDimVo?: number;
-  /** Of queries, keys, values and output: `"bf16"`, `"f16"`, and `"f32"` on the CPU. */
+  /** Of queries and output, and of keys and values unless `kvDtype` says otherwise: `"bf16"`, `"f16"`, and `"f32"` on the CPU. */
   dtype: DType;
+  /** Of keys and values: `dtype`, the default, or on the CPU FP8, `"e4m3"` or `"e5m2"`. Scales come with the cache. */
+  kvDtype?: DType;
   /** A query sees the keys up to its own position; queries are the last tokens of their request. False by default. */
   causal?: boolean;
   /** Keys further back than this many positions are not seen; unlimited by default. */
@@ -56,6 +58,7 @@ export interface CheckedOptions {
   readonly headDimQk: number;
   readonly headDimVo: number;
   readonly dtype: DType;
+  readonly kvDtype: DType;
   readonly causal: boolean;
   /** -1: unlimited. */
   readonly windowLeft: number;
@@ -96,6 +99,13 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
       `Cannot create attention: dtype is ${dtype} on ${device.kind}. Supported: bf16, f16, and f32 on the CPU.`,
     );
   }
+  const { kvDtype = dtype } = options;
+  // Which devices read FP8 is the library's to say.
+  if (kvDtype !== dtype && !isFp8(kvDtype)) {
+    throw new NotSupportedError(
+      `Cannot create attention: kvDtype is ${kvDtype} and dtype ${dtype}. Supported: ${dtype}, e4m3, e5m2.`,
+    );
+  }
   // Compared as f32, which is what kernels get: a number below its range would be 0 there.
   if (smScale !== undefined && !(Math.fround(smScale) > 0 && Number.isFinite(Math.fround(smScale)))) {
     refuse(`smScale is ${smScale}. Pass a finite number > 0, or leave it out for 1 / sqrt(headDim).`);
@@ -112,6 +122,7 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
     headDimQk: headDim,
     headDimVo,
     dtype,
+    kvDtype,
     causal,
     windowLeft: window("windowLeft", options.windowLeft),
     windowRight: window("windowRight", options.windowRight),

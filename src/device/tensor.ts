@@ -161,7 +161,7 @@ export class Tensor implements Disposable {
   /**
    * Enqueues a copy of host numbers into the tensor. The numbers are taken before the call returns.
    *
-   * @param source one number an element; converted unless it is raw already (`Uint16Array` for f16 and bf16).
+   * @param source one number an element; converted unless it is raw already (`Uint16Array` for f16 and bf16, `Uint8Array` for FP8).
    */
   write(source: ArrayLike<number>, stream: Stream = this.device.stream): void {
     this.assertContiguous("write to a tensor");
@@ -201,7 +201,7 @@ export class Tensor implements Disposable {
     );
   }
 
-  /** Enqueues setting every byte. 0 makes zeros; 255 makes NaN in f16, bf16 and f32. */
+  /** Enqueues setting every byte. 0 makes zeros; 255 makes NaN in every floating dtype. */
   fillBytes(value: number, stream: Stream = this.device.stream): void {
     this.assertContiguous("fill a tensor");
     if (!Number.isInteger(value) || value < 0 || value > 255) {
@@ -218,14 +218,14 @@ export class Tensor implements Disposable {
     );
   }
 
-  /** The elements as numbers, once the work enqueued before has ended: f16 and bf16 as f32, others as they are. */
+  /** The elements as numbers, once the work enqueued before has ended: f16, bf16 and FP8 as f32, others as they are. */
   async read(
     stream: Stream = this.device.stream,
   ): Promise<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> {
     return fromRaw(this.dtype, await this.readRaw(stream));
   }
 
-  /** The elements as stored, once the work enqueued before has ended: f16 and bf16 as a `Uint16Array`. */
+  /** The elements as stored, once the work enqueued before has ended: f16 and bf16 as a `Uint16Array`, FP8 as a `Uint8Array`. */
   async readRaw(stream: Stream = this.device.stream): Promise<RawArray> {
     this.assertContiguous("read a tensor");
     if (stream.device !== this.device) {

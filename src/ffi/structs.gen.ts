@@ -26,6 +26,8 @@ export const Dtype = {
   BF16: 2,
   I32: 3,
   U8: 4,
+  E4M3: 5,
+  E5M2: 6,
 } as const;
 
 /** `enum fp_tile_class` */
@@ -751,65 +753,69 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 74,
+  words: 80,
   structSize: 0,
   dtype: 1,
-  numTokens: 2,
-  numQoHeads: 3,
-  numKvHeads: 4,
-  headDimQk: 5,
-  headDimVo: 6,
-  pageSize: 7,
-  numPages: 8,
-  numKvIndices: 9,
-  causal: 10,
-  windowLeft: 11,
-  windowRight: 12,
-  smScale: 13,
-  logitsSoftCap: 14,
-  numCtas: 15,
-  maxTiles: 16,
-  maxWorkItems: 17,
-  maxMerges: 18,
-  maxPartials: 19,
-  maxRowEntries: 20,
-  maxPartialRows: 21,
-  tilesOffset: 22,
-  workOffset: 23,
-  ctaBeginOffset: 24,
-  mergesOffset: 25,
-  partialsOffset: 26,
-  rowsOffset: 27,
-  tileClasses: 28,
-  reserved: 29,
-  q: 30,
-  qTokenStride: 32,
-  qHeadStride: 34,
-  k: 36,
-  kPageStride: 38,
-  kTokenStride: 40,
-  kHeadStride: 42,
-  v: 44,
-  vPageStride: 46,
-  vTokenStride: 48,
-  vHeadStride: 50,
-  out: 52,
-  outTokenStride: 54,
-  outHeadStride: 56,
-  lse: 58,
-  kvIndices: 60,
-  customMask: 62,
-  customMaskBytes: 64,
-  plan: 66,
-  planBytes: 68,
-  workspace: 70,
-  workspaceBytes: 72,
+  kvDtype: 2,
+  numTokens: 3,
+  numQoHeads: 4,
+  numKvHeads: 5,
+  headDimQk: 6,
+  headDimVo: 7,
+  pageSize: 8,
+  numPages: 9,
+  numKvIndices: 10,
+  causal: 11,
+  windowLeft: 12,
+  windowRight: 13,
+  smScale: 14,
+  logitsSoftCap: 15,
+  kScale: 16,
+  vScale: 17,
+  numCtas: 18,
+  maxTiles: 19,
+  maxWorkItems: 20,
+  maxMerges: 21,
+  maxPartials: 22,
+  maxRowEntries: 23,
+  maxPartialRows: 24,
+  tilesOffset: 25,
+  workOffset: 26,
+  ctaBeginOffset: 27,
+  mergesOffset: 28,
+  partialsOffset: 29,
+  rowsOffset: 30,
+  tileClasses: 31,
+  q: 32,
+  qTokenStride: 34,
+  qHeadStride: 36,
+  k: 38,
+  kPageStride: 40,
+  kTokenStride: 42,
+  kHeadStride: 44,
+  v: 46,
+  vPageStride: 48,
+  vTokenStride: 50,
+  vHeadStride: 52,
+  kHeadScales: 54,
+  vHeadScales: 56,
+  out: 58,
+  outTokenStride: 60,
+  outHeadStride: 62,
+  lse: 64,
+  kvIndices: 66,
+  customMask: 68,
+  customMaskBytes: 70,
+  plan: 72,
+  planBytes: 74,
+  workspace: 76,
+  workspaceBytes: 78,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 296;
+  static readonly byteLength = 320;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -818,16 +824,16 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(296);
+    const buffer = new ArrayBuffer(320);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 296;
+    this.#u32[0] = 320;
   }
 
-  /** i32: of q, k, v and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  /** i32: of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
   get dtype(): number {
     return this.#i32[1];
   }
@@ -835,404 +841,436 @@ export class AttentionArgs {
     this.#i32[1] = value;
   }
 
-  /** i32: rows of q */
-  get numTokens(): number {
+  /** i32: of k and v: dtype; FP_E4M3 and FP_E5M2 on the CPU */
+  get kvDtype(): number {
     return this.#i32[2];
   }
-  set numTokens(value: number) {
+  set kvDtype(value: number) {
     this.#i32[2] = value;
+  }
+
+  /** i32: rows of q */
+  get numTokens(): number {
+    return this.#i32[3];
+  }
+  set numTokens(value: number) {
+    this.#i32[3] = value;
   }
 
   /** i32: a multiple of num_kv_heads; group 1..64 */
   get numQoHeads(): number {
-    return this.#i32[3];
+    return this.#i32[4];
   }
   set numQoHeads(value: number) {
-    this.#i32[3] = value;
+    this.#i32[4] = value;
   }
 
   /** i32 */
   get numKvHeads(): number {
-    return this.#i32[4];
+    return this.#i32[5];
   }
   set numKvHeads(value: number) {
-    this.#i32[4] = value;
+    this.#i32[5] = value;
   }
 
   /** i32: 64, 96, 128, 192, 256 */
   get headDimQk(): number {
-    return this.#i32[5];
+    return this.#i32[6];
   }
   set headDimQk(value: number) {
-    this.#i32[5] = value;
+    this.#i32[6] = value;
   }
 
   /** i32 */
   get headDimVo(): number {
-    return this.#i32[6];
+    return this.#i32[7];
   }
   set headDimVo(value: number) {
-    this.#i32[6] = value;
+    this.#i32[7] = value;
   }
 
   /** i32: 1..1024 KV tokens */
   get pageSize(): number {
-    return this.#i32[7];
+    return this.#i32[8];
   }
   set pageSize(value: number) {
-    this.#i32[7] = value;
+    this.#i32[8] = value;
   }
 
   /** i32: pages in k and v */
   get numPages(): number {
-    return this.#i32[8];
+    return this.#i32[9];
   }
   set numPages(value: number) {
-    this.#i32[8] = value;
+    this.#i32[9] = value;
   }
 
   /** i32 */
   get numKvIndices(): number {
-    return this.#i32[9];
+    return this.#i32[10];
   }
   set numKvIndices(value: number) {
-    this.#i32[9] = value;
+    this.#i32[10] = value;
   }
 
   /** i32: 1: kv_pos <= qo_pos */
   get causal(): number {
-    return this.#i32[10];
+    return this.#i32[11];
   }
   set causal(value: number) {
-    this.#i32[10] = value;
+    this.#i32[11] = value;
   }
 
   /** i32: kv_pos >= qo_pos - window_left; -1: unlimited */
   get windowLeft(): number {
-    return this.#i32[11];
+    return this.#i32[12];
   }
   set windowLeft(value: number) {
-    this.#i32[11] = value;
+    this.#i32[12] = value;
   }
 
   /** i32: kv_pos <= qo_pos + window_right; -1: unlimited */
   get windowRight(): number {
-    return this.#i32[12];
+    return this.#i32[13];
   }
   set windowRight(value: number) {
-    this.#i32[12] = value;
+    this.#i32[13] = value;
   }
 
   /** f32: score = sm_scale * (q . k) */
   get smScale(): number {
-    return this.#f32[13];
+    return this.#f32[14];
   }
   set smScale(value: number) {
-    this.#f32[13] = value;
+    this.#f32[14] = value;
   }
 
   /** f32: > 0: score = cap * tanh(score / cap), before the mask */
   get logitsSoftCap(): number {
-    return this.#f32[14];
+    return this.#f32[15];
   }
   set logitsSoftCap(value: number) {
-    this.#f32[14] = value;
+    this.#f32[15] = value;
+  }
+
+  /** f32: an FP8 key is its element * k_scale * k_head_scales[head]; 1 if k is not FP8 */
+  get kScale(): number {
+    return this.#f32[16];
+  }
+  set kScale(value: number) {
+    this.#f32[16] = value;
+  }
+
+  /** f32: the same of values */
+  get vScale(): number {
+    return this.#f32[17];
+  }
+  set vScale(value: number) {
+    this.#f32[17] = value;
   }
 
   /** i32 */
   get numCtas(): number {
-    return this.#i32[15];
+    return this.#i32[18];
   }
   set numCtas(value: number) {
-    this.#i32[15] = value;
+    this.#i32[18] = value;
   }
 
   /** i32: capacities, for bounds checks: a section's entries, not bytes */
   get maxTiles(): number {
-    return this.#i32[16];
-  }
-  set maxTiles(value: number) {
-    this.#i32[16] = value;
-  }
-
-  /** i32 */
-  get maxWorkItems(): number {
-    return this.#i32[17];
-  }
-  set maxWorkItems(value: number) {
-    this.#i32[17] = value;
-  }
-
-  /** i32 */
-  get maxMerges(): number {
-    return this.#i32[18];
-  }
-  set maxMerges(value: number) {
-    this.#i32[18] = value;
-  }
-
-  /** i32 */
-  get maxPartials(): number {
     return this.#i32[19];
   }
-  set maxPartials(value: number) {
+  set maxTiles(value: number) {
     this.#i32[19] = value;
   }
 
   /** i32 */
-  get maxRowEntries(): number {
+  get maxWorkItems(): number {
     return this.#i32[20];
   }
-  set maxRowEntries(value: number) {
+  set maxWorkItems(value: number) {
     this.#i32[20] = value;
   }
 
   /** i32 */
-  get maxPartialRows(): number {
+  get maxMerges(): number {
     return this.#i32[21];
   }
-  set maxPartialRows(value: number) {
+  set maxMerges(value: number) {
     this.#i32[21] = value;
   }
 
-  /** i32: offsets into plan, in i32 units */
-  get tilesOffset(): number {
+  /** i32 */
+  get maxPartials(): number {
     return this.#i32[22];
   }
-  set tilesOffset(value: number) {
+  set maxPartials(value: number) {
     this.#i32[22] = value;
   }
 
   /** i32 */
-  get workOffset(): number {
+  get maxRowEntries(): number {
     return this.#i32[23];
   }
-  set workOffset(value: number) {
+  set maxRowEntries(value: number) {
     this.#i32[23] = value;
   }
 
   /** i32 */
-  get ctaBeginOffset(): number {
+  get maxPartialRows(): number {
     return this.#i32[24];
   }
-  set ctaBeginOffset(value: number) {
+  set maxPartialRows(value: number) {
     this.#i32[24] = value;
   }
 
-  /** i32 */
-  get mergesOffset(): number {
+  /** i32: offsets into plan, in i32 units */
+  get tilesOffset(): number {
     return this.#i32[25];
   }
-  set mergesOffset(value: number) {
+  set tilesOffset(value: number) {
     this.#i32[25] = value;
   }
 
   /** i32 */
-  get partialsOffset(): number {
+  get workOffset(): number {
     return this.#i32[26];
   }
-  set partialsOffset(value: number) {
+  set workOffset(value: number) {
     this.#i32[26] = value;
   }
 
   /** i32 */
-  get rowsOffset(): number {
+  get ctaBeginOffset(): number {
     return this.#i32[27];
   }
-  set rowsOffset(value: number) {
+  set ctaBeginOffset(value: number) {
     this.#i32[27] = value;
   }
 
-  /** i32: bit c set: the plan has tiles of class c */
-  get tileClasses(): number {
+  /** i32 */
+  get mergesOffset(): number {
     return this.#i32[28];
   }
-  set tileClasses(value: number) {
+  set mergesOffset(value: number) {
     this.#i32[28] = value;
   }
 
   /** i32 */
-  get reserved(): number {
+  get partialsOffset(): number {
     return this.#i32[29];
   }
-  set reserved(value: number) {
+  set partialsOffset(value: number) {
     this.#i32[29] = value;
+  }
+
+  /** i32 */
+  get rowsOffset(): number {
+    return this.#i32[30];
+  }
+  set rowsOffset(value: number) {
+    this.#i32[30] = value;
+  }
+
+  /** i32: bit c set: the plan has tiles of class c */
+  get tileClasses(): number {
+    return this.#i32[31];
+  }
+  set tileClasses(value: number) {
+    this.#i32[31] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
   get q(): number {
-    return this.#f64[15];
-  }
-  set q(value: number) {
-    this.#f64[15] = value;
-  }
-
-  /** f64 */
-  get qTokenStride(): number {
     return this.#f64[16];
   }
-  set qTokenStride(value: number) {
+  set q(value: number) {
     this.#f64[16] = value;
   }
 
   /** f64 */
-  get qHeadStride(): number {
+  get qTokenStride(): number {
     return this.#f64[17];
   }
-  set qHeadStride(value: number) {
+  set qTokenStride(value: number) {
     this.#f64[17] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[18];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[18] = value;
   }
 
   /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
   get k(): number {
-    return this.#f64[18];
-  }
-  set k(value: number) {
-    this.#f64[18] = value;
-  }
-
-  /** f64 */
-  get kPageStride(): number {
     return this.#f64[19];
   }
-  set kPageStride(value: number) {
+  set k(value: number) {
     this.#f64[19] = value;
   }
 
   /** f64 */
-  get kTokenStride(): number {
+  get kPageStride(): number {
     return this.#f64[20];
   }
-  set kTokenStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[20] = value;
   }
 
   /** f64 */
-  get kHeadStride(): number {
+  get kTokenStride(): number {
     return this.#f64[21];
   }
-  set kHeadStride(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[21] = value;
   }
 
   /** f64 */
-  get v(): number {
+  get kHeadStride(): number {
     return this.#f64[22];
   }
-  set v(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[22] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get v(): number {
     return this.#f64[23];
   }
-  set vPageStride(value: number) {
+  set v(value: number) {
     this.#f64[23] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get vPageStride(): number {
     return this.#f64[24];
   }
-  set vTokenStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[24] = value;
   }
 
   /** f64 */
-  get vHeadStride(): number {
+  get vTokenStride(): number {
     return this.#f64[25];
   }
-  set vHeadStride(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[25] = value;
   }
 
-  /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
-  get out(): number {
+  /** f64 */
+  get vHeadStride(): number {
     return this.#f64[26];
   }
-  set out(value: number) {
+  set vHeadStride(value: number) {
     this.#f64[26] = value;
   }
 
-  /** f64 */
-  get outTokenStride(): number {
+  /** f64: f32 [num_kv_heads], positive; 0: all 1 */
+  get kHeadScales(): number {
     return this.#f64[27];
   }
-  set outTokenStride(value: number) {
+  set kHeadScales(value: number) {
     this.#f64[27] = value;
   }
 
   /** f64 */
-  get outHeadStride(): number {
+  get vHeadScales(): number {
     return this.#f64[28];
   }
-  set outHeadStride(value: number) {
+  set vHeadScales(value: number) {
     this.#f64[28] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
+  get out(): number {
+    return this.#f64[29];
+  }
+  set out(value: number) {
+    this.#f64[29] = value;
+  }
+
+  /** f64 */
+  get outTokenStride(): number {
+    return this.#f64[30];
+  }
+  set outTokenStride(value: number) {
+    this.#f64[30] = value;
+  }
+
+  /** f64 */
+  get outHeadStride(): number {
+    return this.#f64[31];
+  }
+  set outHeadStride(value: number) {
+    this.#f64[31] = value;
   }
 
   /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
   get lse(): number {
-    return this.#f64[29];
+    return this.#f64[32];
   }
   set lse(value: number) {
-    this.#f64[29] = value;
+    this.#f64[32] = value;
   }
 
   /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
   get kvIndices(): number {
-    return this.#f64[30];
+    return this.#f64[33];
   }
   set kvIndices(value: number) {
-    this.#f64[30] = value;
+    this.#f64[33] = value;
   }
 
   /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
   get customMask(): number {
-    return this.#f64[31];
+    return this.#f64[34];
   }
   set customMask(value: number) {
-    this.#f64[31] = value;
+    this.#f64[34] = value;
   }
 
   /** f64 */
   get customMaskBytes(): number {
-    return this.#f64[32];
+    return this.#f64[35];
   }
   set customMaskBytes(value: number) {
-    this.#f64[32] = value;
+    this.#f64[35] = value;
   }
 
   /** f64: i32 [plan_bytes / 4] */
   get plan(): number {
-    return this.#f64[33];
+    return this.#f64[36];
   }
   set plan(value: number) {
-    this.#f64[33] = value;
+    this.#f64[36] = value;
   }
 
   /** f64 */
   get planBytes(): number {
-    return this.#f64[34];
+    return this.#f64[37];
   }
   set planBytes(value: number) {
-    this.#f64[34] = value;
+    this.#f64[37] = value;
   }
 
   /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
   get workspace(): number {
-    return this.#f64[35];
+    return this.#f64[38];
   }
   set workspace(value: number) {
-    this.#f64[35] = value;
+    this.#f64[38] = value;
   }
 
   /** f64 */
   get workspaceBytes(): number {
-    return this.#f64[36];
+    return this.#f64[39];
   }
   set workspaceBytes(value: number) {
-    this.#f64[36] = value;
+    this.#f64[39] = value;
   }
 }
 
@@ -1345,56 +1383,64 @@ export class MergeStatesArgs {
 
 /** `struct fp_kv_append_args` in 4-byte words: its length, and where each field is. */
 export const KV_APPEND_ARGS = {
-  words: 44,
+  words: 52,
   structSize: 0,
   dtype: 1,
-  numTokens: 2,
-  numKvHeads: 3,
-  headDimQk: 4,
-  headDimVo: 5,
-  pageSize: 6,
-  numPages: 7,
-  rotaryDim: 8,
-  ropeInterleaved: 9,
-  k: 10,
-  kTokenStride: 12,
-  kHeadStride: 14,
-  v: 16,
-  vTokenStride: 18,
-  vHeadStride: 20,
-  kCache: 22,
-  kPageStride: 24,
-  kCacheTokenStride: 26,
-  kCacheHeadStride: 28,
-  vCache: 30,
-  vPageStride: 32,
-  vCacheTokenStride: 34,
-  vCacheHeadStride: 36,
-  slots: 38,
-  positions: 40,
-  invFreq: 42,
+  cacheDtype: 2,
+  numTokens: 3,
+  numKvHeads: 4,
+  headDimQk: 5,
+  headDimVo: 6,
+  pageSize: 7,
+  numPages: 8,
+  rotaryDim: 9,
+  ropeInterleaved: 10,
+  kScale: 11,
+  vScale: 12,
+  reserved: 13,
+  k: 14,
+  kTokenStride: 16,
+  kHeadStride: 18,
+  v: 20,
+  vTokenStride: 22,
+  vHeadStride: 24,
+  kCache: 26,
+  kPageStride: 28,
+  kCacheTokenStride: 30,
+  kCacheHeadStride: 32,
+  vCache: 34,
+  vPageStride: 36,
+  vCacheTokenStride: 38,
+  vCacheHeadStride: 40,
+  kHeadScales: 42,
+  vHeadScales: 44,
+  slots: 46,
+  positions: 48,
+  invFreq: 50,
 } as const;
 
 /** `struct fp_kv_append_args`: pass `bytes` to the library. */
 export class KvAppendArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 176;
+  static readonly byteLength = 208;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f32: Float32Array;
   readonly #f64: Float64Array;
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(176);
+    const buffer = new ArrayBuffer(208);
     this.bytes = new Uint8Array(buffer);
+    this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 176;
+    this.#u32[0] = 208;
   }
 
-  /** i32 */
+  /** i32: of k and v */
   get dtype(): number {
     return this.#i32[1];
   }
@@ -1402,204 +1448,252 @@ export class KvAppendArgs {
     this.#i32[1] = value;
   }
 
-  /** i32 */
-  get numTokens(): number {
+  /** i32: dtype; or FP8, on the CPU, of which the caches then hold x / scale, rounded to nearest even, at most the largest finite number */
+  get cacheDtype(): number {
     return this.#i32[2];
   }
-  set numTokens(value: number) {
+  set cacheDtype(value: number) {
     this.#i32[2] = value;
   }
 
   /** i32 */
-  get numKvHeads(): number {
+  get numTokens(): number {
     return this.#i32[3];
   }
-  set numKvHeads(value: number) {
+  set numTokens(value: number) {
     this.#i32[3] = value;
   }
 
   /** i32 */
-  get headDimQk(): number {
+  get numKvHeads(): number {
     return this.#i32[4];
   }
-  set headDimQk(value: number) {
+  set numKvHeads(value: number) {
     this.#i32[4] = value;
   }
 
   /** i32 */
-  get headDimVo(): number {
+  get headDimQk(): number {
     return this.#i32[5];
   }
-  set headDimVo(value: number) {
+  set headDimQk(value: number) {
     this.#i32[5] = value;
   }
 
   /** i32 */
-  get pageSize(): number {
+  get headDimVo(): number {
     return this.#i32[6];
   }
-  set pageSize(value: number) {
+  set headDimVo(value: number) {
     this.#i32[6] = value;
   }
 
   /** i32 */
-  get numPages(): number {
+  get pageSize(): number {
     return this.#i32[7];
   }
-  set numPages(value: number) {
+  set pageSize(value: number) {
     this.#i32[7] = value;
   }
 
-  /** i32: 0: no RoPE; else even and <= head_dim_qk; applied to k only */
-  get rotaryDim(): number {
+  /** i32 */
+  get numPages(): number {
     return this.#i32[8];
   }
-  set rotaryDim(value: number) {
+  set numPages(value: number) {
     this.#i32[8] = value;
+  }
+
+  /** i32: 0: no RoPE, as it must be if k is FP8; else even and <= head_dim_qk; applied to k only, before it is scaled */
+  get rotaryDim(): number {
+    return this.#i32[9];
+  }
+  set rotaryDim(value: number) {
+    this.#i32[9] = value;
   }
 
   /** i32: 1: pairs (2i, 2i+1); 0: pairs (i, i + rotary_dim / 2) */
   get ropeInterleaved(): number {
-    return this.#i32[9];
+    return this.#i32[10];
   }
   set ropeInterleaved(value: number) {
-    this.#i32[9] = value;
+    this.#i32[10] = value;
+  }
+
+  /** f32: scales as in fp_attention_args; rows that are FP8 already are stored as they are */
+  get kScale(): number {
+    return this.#f32[11];
+  }
+  set kScale(value: number) {
+    this.#f32[11] = value;
+  }
+
+  /** f32 */
+  get vScale(): number {
+    return this.#f32[12];
+  }
+  set vScale(value: number) {
+    this.#f32[12] = value;
+  }
+
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[13];
+  }
+  set reserved(value: number) {
+    this.#i32[13] = value;
   }
 
   /** f64: new keys [num_tokens, num_kv_heads, head_dim_qk] */
   get k(): number {
-    return this.#f64[5];
+    return this.#f64[7];
   }
   set k(value: number) {
-    this.#f64[5] = value;
+    this.#f64[7] = value;
   }
 
   /** f64 */
   get kTokenStride(): number {
-    return this.#f64[6];
-  }
-  set kTokenStride(value: number) {
-    this.#f64[6] = value;
-  }
-
-  /** f64 */
-  get kHeadStride(): number {
-    return this.#f64[7];
-  }
-  set kHeadStride(value: number) {
-    this.#f64[7] = value;
-  }
-
-  /** f64: new values [num_tokens, num_kv_heads, head_dim_vo] */
-  get v(): number {
     return this.#f64[8];
   }
-  set v(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[8] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get kHeadStride(): number {
     return this.#f64[9];
   }
-  set vTokenStride(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[9] = value;
   }
 
-  /** f64 */
-  get vHeadStride(): number {
+  /** f64: new values [num_tokens, num_kv_heads, head_dim_vo] */
+  get v(): number {
     return this.#f64[10];
   }
-  set vHeadStride(value: number) {
+  set v(value: number) {
     this.#f64[10] = value;
   }
 
   /** f64 */
-  get kCache(): number {
+  get vTokenStride(): number {
     return this.#f64[11];
   }
-  set kCache(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[11] = value;
   }
 
   /** f64 */
-  get kPageStride(): number {
+  get vHeadStride(): number {
     return this.#f64[12];
   }
-  set kPageStride(value: number) {
+  set vHeadStride(value: number) {
     this.#f64[12] = value;
   }
 
   /** f64 */
-  get kCacheTokenStride(): number {
+  get kCache(): number {
     return this.#f64[13];
   }
-  set kCacheTokenStride(value: number) {
+  set kCache(value: number) {
     this.#f64[13] = value;
   }
 
   /** f64 */
-  get kCacheHeadStride(): number {
+  get kPageStride(): number {
     return this.#f64[14];
   }
-  set kCacheHeadStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[14] = value;
   }
 
   /** f64 */
-  get vCache(): number {
+  get kCacheTokenStride(): number {
     return this.#f64[15];
   }
-  set vCache(value: number) {
+  set kCacheTokenStride(value: number) {
     this.#f64[15] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get kCacheHeadStride(): number {
     return this.#f64[16];
   }
-  set vPageStride(value: number) {
+  set kCacheHeadStride(value: number) {
     this.#f64[16] = value;
   }
 
   /** f64 */
-  get vCacheTokenStride(): number {
+  get vCache(): number {
     return this.#f64[17];
   }
-  set vCacheTokenStride(value: number) {
+  set vCache(value: number) {
     this.#f64[17] = value;
   }
 
   /** f64 */
-  get vCacheHeadStride(): number {
+  get vPageStride(): number {
     return this.#f64[18];
   }
-  set vCacheHeadStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[18] = value;
+  }
+
+  /** f64 */
+  get vCacheTokenStride(): number {
+    return this.#f64[19];
+  }
+  set vCacheTokenStride(value: number) {
+    this.#f64[19] = value;
+  }
+
+  /** f64 */
+  get vCacheHeadStride(): number {
+    return this.#f64[20];
+  }
+  set vCacheHeadStride(value: number) {
+    this.#f64[20] = value;
+  }
+
+  /** f64: f32 [num_kv_heads]; 0: all 1 */
+  get kHeadScales(): number {
+    return this.#f64[21];
+  }
+  set kHeadScales(value: number) {
+    this.#f64[21] = value;
+  }
+
+  /** f64 */
+  get vHeadScales(): number {
+    return this.#f64[22];
+  }
+  set vHeadScales(value: number) {
+    this.#f64[22] = value;
   }
 
   /** f64: i32 [num_tokens]: page * page_size + token of the page; < 0: the token is not written */
   get slots(): number {
-    return this.#f64[19];
+    return this.#f64[23];
   }
   set slots(value: number) {
-    this.#f64[19] = value;
+    this.#f64[23] = value;
   }
 
   /** f64: i32 [num_tokens], for RoPE; 0 without */
   get positions(): number {
-    return this.#f64[20];
+    return this.#f64[24];
   }
   set positions(value: number) {
-    this.#f64[20] = value;
+    this.#f64[24] = value;
   }
 
   /** f64: f32 [rotary_dim / 2], radians per position, scaling included; 0 without RoPE */
   get invFreq(): number {
-    return this.#f64[21];
+    return this.#f64[25];
   }
   set invFreq(value: number) {
-    this.#f64[21] = value;
+    this.#f64[25] = value;
   }
 }
 
@@ -1644,7 +1738,7 @@ export class KvCopyPagesArgs {
     this.#u32[0] = 104;
   }
 
-  /** i32 */
+  /** i32: of the caches */
   get dtype(): number {
     return this.#i32[1];
   }
@@ -2716,60 +2810,64 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 296,
+    byteLength: 320,
     fields: [
       ["struct_size", "u32", 0],
       ["dtype", "i32", 4],
-      ["num_tokens", "i32", 8],
-      ["num_qo_heads", "i32", 12],
-      ["num_kv_heads", "i32", 16],
-      ["head_dim_qk", "i32", 20],
-      ["head_dim_vo", "i32", 24],
-      ["page_size", "i32", 28],
-      ["num_pages", "i32", 32],
-      ["num_kv_indices", "i32", 36],
-      ["causal", "i32", 40],
-      ["window_left", "i32", 44],
-      ["window_right", "i32", 48],
-      ["sm_scale", "f32", 52],
-      ["logits_soft_cap", "f32", 56],
-      ["num_ctas", "i32", 60],
-      ["max_tiles", "i32", 64],
-      ["max_work_items", "i32", 68],
-      ["max_merges", "i32", 72],
-      ["max_partials", "i32", 76],
-      ["max_row_entries", "i32", 80],
-      ["max_partial_rows", "i32", 84],
-      ["tiles_offset", "i32", 88],
-      ["work_offset", "i32", 92],
-      ["cta_begin_offset", "i32", 96],
-      ["merges_offset", "i32", 100],
-      ["partials_offset", "i32", 104],
-      ["rows_offset", "i32", 108],
-      ["tile_classes", "i32", 112],
-      ["reserved", "i32", 116],
-      ["q", "f64", 120],
-      ["q_token_stride", "f64", 128],
-      ["q_head_stride", "f64", 136],
-      ["k", "f64", 144],
-      ["k_page_stride", "f64", 152],
-      ["k_token_stride", "f64", 160],
-      ["k_head_stride", "f64", 168],
-      ["v", "f64", 176],
-      ["v_page_stride", "f64", 184],
-      ["v_token_stride", "f64", 192],
-      ["v_head_stride", "f64", 200],
-      ["out", "f64", 208],
-      ["out_token_stride", "f64", 216],
-      ["out_head_stride", "f64", 224],
-      ["lse", "f64", 232],
-      ["kv_indices", "f64", 240],
-      ["custom_mask", "f64", 248],
-      ["custom_mask_bytes", "f64", 256],
-      ["plan", "f64", 264],
-      ["plan_bytes", "f64", 272],
-      ["workspace", "f64", 280],
-      ["workspace_bytes", "f64", 288],
+      ["kv_dtype", "i32", 8],
+      ["num_tokens", "i32", 12],
+      ["num_qo_heads", "i32", 16],
+      ["num_kv_heads", "i32", 20],
+      ["head_dim_qk", "i32", 24],
+      ["head_dim_vo", "i32", 28],
+      ["page_size", "i32", 32],
+      ["num_pages", "i32", 36],
+      ["num_kv_indices", "i32", 40],
+      ["causal", "i32", 44],
+      ["window_left", "i32", 48],
+      ["window_right", "i32", 52],
+      ["sm_scale", "f32", 56],
+      ["logits_soft_cap", "f32", 60],
+      ["k_scale", "f32", 64],
+      ["v_scale", "f32", 68],
+      ["num_ctas", "i32", 72],
+      ["max_tiles", "i32", 76],
+      ["max_work_items", "i32", 80],
+      ["max_merges", "i32", 84],
+      ["max_partials", "i32", 88],
+      ["max_row_entries", "i32", 92],
+      ["max_partial_rows", "i32", 96],
+      ["tiles_offset", "i32", 100],
+      ["work_offset", "i32", 104],
+      ["cta_begin_offset", "i32", 108],
+      ["merges_offset", "i32", 112],
+      ["partials_offset", "i32", 116],
+      ["rows_offset", "i32", 120],
+      ["tile_classes", "i32", 124],
+      ["q", "f64", 128],
+      ["q_token_stride", "f64", 136],
+      ["q_head_stride", "f64", 144],
+      ["k", "f64", 152],
+      ["k_page_stride", "f64", 160],
+      ["k_token_stride", "f64", 168],
+      ["k_head_stride", "f64", 176],
+      ["v", "f64", 184],
+      ["v_page_stride", "f64", 192],
+      ["v_token_stride", "f64", 200],
+      ["v_head_stride", "f64", 208],
+      ["k_head_scales", "f64", 216],
+      ["v_head_scales", "f64", 224],
+      ["out", "f64", 232],
+      ["out_token_stride", "f64", 240],
+      ["out_head_stride", "f64", 248],
+      ["lse", "f64", 256],
+      ["kv_indices", "f64", 264],
+      ["custom_mask", "f64", 272],
+      ["custom_mask_bytes", "f64", 280],
+      ["plan", "f64", 288],
+      ["plan_bytes", "f64", 296],
+      ["workspace", "f64", 304],
+      ["workspace_bytes", "f64", 312],
     ],
   },
   {
@@ -2790,35 +2888,41 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_kv_append_args",
-    byteLength: 176,
+    byteLength: 208,
     fields: [
       ["struct_size", "u32", 0],
       ["dtype", "i32", 4],
-      ["num_tokens", "i32", 8],
-      ["num_kv_heads", "i32", 12],
-      ["head_dim_qk", "i32", 16],
-      ["head_dim_vo", "i32", 20],
-      ["page_size", "i32", 24],
-      ["num_pages", "i32", 28],
-      ["rotary_dim", "i32", 32],
-      ["rope_interleaved", "i32", 36],
-      ["k", "f64", 40],
-      ["k_token_stride", "f64", 48],
-      ["k_head_stride", "f64", 56],
-      ["v", "f64", 64],
-      ["v_token_stride", "f64", 72],
-      ["v_head_stride", "f64", 80],
-      ["k_cache", "f64", 88],
-      ["k_page_stride", "f64", 96],
-      ["k_cache_token_stride", "f64", 104],
-      ["k_cache_head_stride", "f64", 112],
-      ["v_cache", "f64", 120],
-      ["v_page_stride", "f64", 128],
-      ["v_cache_token_stride", "f64", 136],
-      ["v_cache_head_stride", "f64", 144],
-      ["slots", "f64", 152],
-      ["positions", "f64", 160],
-      ["inv_freq", "f64", 168],
+      ["cache_dtype", "i32", 8],
+      ["num_tokens", "i32", 12],
+      ["num_kv_heads", "i32", 16],
+      ["head_dim_qk", "i32", 20],
+      ["head_dim_vo", "i32", 24],
+      ["page_size", "i32", 28],
+      ["num_pages", "i32", 32],
+      ["rotary_dim", "i32", 36],
+      ["rope_interleaved", "i32", 40],
+      ["k_scale", "f32", 44],
+      ["v_scale", "f32", 48],
+      ["reserved", "i32", 52],
+      ["k", "f64", 56],
+      ["k_token_stride", "f64", 64],
+      ["k_head_stride", "f64", 72],
+      ["v", "f64", 80],
+      ["v_token_stride", "f64", 88],
+      ["v_head_stride", "f64", 96],
+      ["k_cache", "f64", 104],
+      ["k_page_stride", "f64", 112],
+      ["k_cache_token_stride", "f64", 120],
+      ["k_cache_head_stride", "f64", 128],
+      ["v_cache", "f64", 136],
+      ["v_page_stride", "f64", 144],
+      ["v_cache_token_stride", "f64", 152],
+      ["v_cache_head_stride", "f64", 160],
+      ["k_head_scales", "f64", 168],
+      ["v_head_scales", "f64", 176],
+      ["slots", "f64", 184],
+      ["positions", "f64", 192],
+      ["inv_freq", "f64", 200],
     ],
   },
   {

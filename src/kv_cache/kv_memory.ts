@@ -5,11 +5,12 @@
  */
 import { InvalidArgumentError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
-import { DTYPE_CODE } from "../device/dtype.ts";
+import { type DType, DTYPE_CODE, isFp8 } from "../device/dtype.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { KvAppendArgs, KvCopyPagesArgs } from "../ffi/structs.gen.ts";
 import { type KvStrides, kvStrides } from "./layout.ts";
 import { type CheckedKvCacheOptions, expectInteger } from "./options.ts";
+import { type LayerScale, layerScales, scaleArguments } from "./scales.ts";
 
 /** Rotary embedding applied to keys as they are written. */
 export interface AppendRope {
@@ -44,14 +45,21 @@ export interface KvLayer {
   readonly kStrides: KvStrides;
   /** Of `v`. */
   readonly vStrides: KvStrides;
+  /** True key = element of `k` * kScale; 1 unless the cache is FP8. */
+  readonly kScale: LayerScale;
+  /** The same for `v`. */
+  readonly vScale: LayerScale;
 }
+
+/** What `write` turns into FP8. */
+const WIDE_DTYPES: readonly DType[] = ["f32", "f16", "bf16"];
 
 /** Pages of K and V, layer by layer. */
 export class KvMemory implements Disposable {
   readonly #device: Device;
   readonly #options: CheckedKvCacheOptions;
-  readonly #keys: Tensor;
-  readonly #values: Tensor;
+  /** K, V and their scales. */
+  readonly #owned: Tensor[] = [];
   readonly #layers: KvLayer[] = [];
   readonly #appendArgs = new KvAppendArgs();
   readonly #copyArgs = new KvCopyPagesArgs();
@@ -62,21 +70,37 @@ export class KvMemory implements Disposable {
     this.#device = device;
     this.#options = options;
     const page = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
-    this.#keys = device.tensor([numLayers * numPages, ...page, headDim], dtype);
+    const own = (tensor: Tensor): Tensor => {
+      this.#owned.push(tensor);
+      return tensor;
+    };
+    let keys: Tensor, values: Tensor;
+    let kScales: readonly LayerScale[], vScales: readonly LayerScale[];
     try {
-      this.#values = device.tensor([numLayers * numPages, ...page, headDimVo], dtype);
+      keys = own(device.tensor([numLayers * numPages, ...page, headDim], dtype));
+      values = own(device.tensor([numLayers * numPages, ...page, headDimVo], dtype));
+      kScales = layerScales(options.kScale, device, options, own);
+      vScales = layerScales(options.vScale, device, options, own);
     } catch (error) {
-      this.#keys.dispose();
+      this.dispose();
       throw error;
     }
     const kStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDim);
     const vStrides = kvStrides(kvLayout, pageSize, numKvHeads, headDimVo);
     for (let layer = 0; layer < numLayers; layer++) {
       const [begin, end] = [layer * numPages, (layer + 1) * numPages];
-      this.#layers.push({ k: this.#keys.slice(begin, end), v: this.#values.slice(begin, end), kStrides, vStrides });
+      this.#layers.push({
+        k: keys.slice(begin, end),
+        v: values.slice(begin, end),
+        kStrides,
+        vStrides,
+        kScale: kScales[layer],
+        vScale: vScales[layer],
+      });
     }
+    this.#appendArgs.cacheDtype = DTYPE_CODE[dtype];
+    this.#copyArgs.dtype = DTYPE_CODE[dtype];
     for (const args of [this.#appendArgs, this.#copyArgs]) {
-      args.dtype = DTYPE_CODE[dtype];
       args.numKvHeads = numKvHeads;
       args.headDimQk = headDim;
       args.headDimVo = headDimVo;
@@ -97,8 +121,21 @@ export class KvMemory implements Disposable {
     return this.#layers[index];
   }
 
-  /** @throws {InvalidArgumentError} unless `tensor` is [numTokens, numKvHeads, headDim], or headDimVo for "v", of the cache's dtype and device. */
-  expectRows(name: "k" | "v", tensor: Tensor, numTokens: number): void {
+  /**
+   * @throws {InvalidArgumentError} unless `k` is [numTokens, numKvHeads, headDim] and `v` [numTokens, numKvHeads, headDimVo], both of the cache's
+   * device and of one dtype: the cache's, or for an FP8 cache a wider one.
+   */
+  expectRows(k: Tensor, v: Tensor, numTokens: number): void {
+    this.#expectRows("k", k, numTokens);
+    this.#expectRows("v", v, numTokens);
+    if (k.dtype !== v.dtype) {
+      throw new InvalidArgumentError(
+        `Cannot append: k has dtype ${k.dtype} and v ${v.dtype}. Both must be of one dtype.`,
+      );
+    }
+  }
+
+  #expectRows(name: "k" | "v", tensor: Tensor, numTokens: number): void {
     const { numKvHeads, headDim, headDimVo, dtype } = this.#options;
     const want = [numTokens, numKvHeads, name === "k" ? headDim : headDimVo];
     if (tensor.device !== this.#device) {
@@ -106,8 +143,12 @@ export class KvMemory implements Disposable {
         `Cannot append ${name}: it lies on ${tensor.device.name}, the cache on ${this.#device.name}.`,
       );
     }
-    if (tensor.dtype !== dtype) {
-      throw new InvalidArgumentError(`Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${dtype}.`);
+    if (tensor.dtype !== dtype && !(isFp8(dtype) && WIDE_DTYPES.includes(tensor.dtype))) {
+      throw new InvalidArgumentError(
+        `Cannot append ${name}: its dtype is ${tensor.dtype}, the cache's is ${dtype}.${
+          isFp8(dtype) ? ` An FP8 cache takes ${WIDE_DTYPES.join(", ")} too.` : ""
+        }`,
+      );
     }
     if (tensor.shape.length !== 3 || want.some((n, i) => tensor.shape[i] !== n)) {
       throw new InvalidArgumentError(
@@ -124,13 +165,18 @@ export class KvMemory implements Disposable {
   /** Enqueues writing rows to their slots. @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer. */
   write({ k, v, slots, positions, layer, rope }: KvRows): void {
     const numTokens = slots.shape[0];
-    const { k: kCache, v: vCache } = this.layer(layer);
-    this.expectRows("k", k, numTokens);
-    this.expectRows("v", v, numTokens);
+    const { k: kCache, v: vCache, kScale, vScale } = this.layer(layer);
+    this.expectRows(k, v, numTokens);
+    if (rope !== undefined && isFp8(k.dtype)) {
+      throw new InvalidArgumentError(`Cannot rotate keys: k is ${k.dtype}. Keys are rotated before they become FP8.`);
+    }
     if (numTokens === 0) return;
     const args = this.#appendArgs;
+    args.dtype = DTYPE_CODE[k.dtype];
     args.numTokens = numTokens;
     this.#setRope(rope, positions);
+    [args.kScale, args.kHeadScales] = scaleArguments(kScale);
+    [args.vScale, args.vHeadScales] = scaleArguments(vScale);
     args.k = k.address;
     args.kTokenStride = k.strides[0];
     args.kHeadStride = k.strides[1];
@@ -184,8 +230,7 @@ export class KvMemory implements Disposable {
 
   /** Gives the memory back once work under way is done. */
   dispose(): void {
-    this.#keys.dispose();
-    this.#values.dispose();
+    for (const tensor of this.#owned) tensor.dispose();
   }
 
   /** Same as `dispose`. */

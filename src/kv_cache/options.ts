@@ -5,9 +5,10 @@
  */
 import { InvalidArgumentError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
-import type { DType } from "../device/dtype.ts";
+import { type DType, isFp8 } from "../device/dtype.ts";
 import type { Stream } from "../device/stream.ts";
 import type { KvLayout } from "./layout.ts";
+import { checkKvScale, type KvScale } from "./scales.ts";
 
 /** Head dims the kernels have. */
 const HEAD_DIMS = [64, 96, 128, 192, 256];
@@ -26,8 +27,15 @@ export interface PagedKvCacheOptions {
   headDim: number;
   /** Of the values, if another than that of the keys. */
   headDimVo?: number;
-  /** `"bf16"` or `"f16"`; `"f32"` on the CPU. */
+  /**
+   * Of K and V as they are stored: `"bf16"` or `"f16"`; `"f32"` on the CPU; FP8, `"e4m3"` or `"e5m2"`, where the device's kernels read it, which
+   * `BatchAttention` tells. `write` and `append` turn other floating dtypes into FP8.
+   */
   dtype: DType;
+  /** If K is FP8: true number = stored number * kScale; the largest key / 448 makes the best of e4m3. 1 by default. */
+  kScale?: KvScale;
+  /** The same for V. */
+  vScale?: KvScale;
   /** Layers that share the page table; 1 by default. */
   numLayers?: number;
   /** `"NHD"` (default): [page, token, head, dim]; `"HND"`: [page, head, token, dim]. */
@@ -43,6 +51,7 @@ export type CheckedKvCacheOptions = Required<PagedKvCacheOptions>;
 export function checkKvCacheOptions(device: Device, options: PagedKvCacheOptions): CheckedKvCacheOptions {
   const { numPages, pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, numLayers = 1, kvLayout = "NHD" } =
     options;
+  const { kScale = 1, vScale = 1 } = options;
   expectInteger("numPages", numPages, 1, 0x7fffffff);
   expectInteger("pageSize", pageSize, 1, MAX_PAGE_SIZE);
   expectInteger("numKvHeads", numKvHeads, 1, 65535);
@@ -52,13 +61,15 @@ export function checkKvCacheOptions(device: Device, options: PagedKvCacheOptions
       throw new InvalidArgumentError(`Cannot create KV cache: ${name} is ${dim}. Supported: ${HEAD_DIMS.join(", ")}.`);
     }
   }
-  if (dtype !== "bf16" && dtype !== "f16" && !(dtype === "f32" && device.kind === "cpu")) {
+  if (dtype !== "bf16" && dtype !== "f16" && !isFp8(dtype) && !(dtype === "f32" && device.kind === "cpu")) {
     throw new InvalidArgumentError(
       `Cannot create KV cache: dtype ${dtype} on ${device.kind}. Supported: bf16, f16${
         device.kind === "cpu" ? ", f32" : ""
-      }.`,
+      }, e4m3, e5m2.`,
     );
   }
+  checkKvScale("kScale", kScale, device, dtype, numLayers, numKvHeads);
+  checkKvScale("vScale", vScale, device, dtype, numLayers, numKvHeads);
   if (kvLayout !== "NHD" && kvLayout !== "HND") {
     throw new InvalidArgumentError(
       `Cannot create KV cache: kvLayout is ${JSON.stringify(kvLayout)}. Pass "NHD" or "HND".`,
@@ -68,7 +79,7 @@ export function checkKvCacheOptions(device: Device, options: PagedKvCacheOptions
   if (stream.device !== device) {
     throw new InvalidArgumentError("Cannot create KV cache: the stream belongs to another device.");
   }
-  return { numPages, pageSize, numKvHeads, headDim, headDimVo, dtype, numLayers, kvLayout, stream };
+  return { numPages, pageSize, numKvHeads, headDim, headDimVo, dtype, kScale, vScale, numLayers, kvLayout, stream };
 }
 
 /** Refuses a number that is not an integer in a range. */

@@ -36,9 +36,12 @@ export interface AppendSlots {
 
 /** New keys and values of one layer. */
 export interface KvWrite {
-  /** [numTokens, numKvHeads, headDim] */
+  /**
+   * [numTokens, numKvHeads, headDim] of the cache's dtype. An FP8 cache also takes bf16, f16 and f32: it stores `k / kScale`, rounded to nearest
+   * even, what is too large as the largest finite number. FP8 rows are stored as they are.
+   */
   k: Tensor;
-  /** [numTokens, numKvHeads, headDimVo] */
+  /** [numTokens, numKvHeads, headDimVo], of the dtype of `k`. */
   v: Tensor;
   /** From `extend`. */
   slots: AppendSlots;
@@ -62,7 +65,7 @@ export class PagedKvCache implements Disposable {
   readonly headDim: number;
   /** Elements of one head of V. */
   readonly headDimVo: number;
-  /** Of K and V. */
+  /** Of K and V as they are stored. */
   readonly dtype: DType;
   /** Layers that share the page table. */
   readonly numLayers: number;
@@ -194,7 +197,8 @@ export class PagedKvCache implements Disposable {
   /**
    * Writes keys and values of one layer to the slots that `extend` made.
    *
-   * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step.
+   * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step, {NotSupportedError} if the
+   * device's kernels do not write FP8.
    */
   write({ k, v, slots, layer = 0, rope }: KvWrite): void {
     this.#assertOpen("write");
@@ -210,7 +214,7 @@ export class PagedKvCache implements Disposable {
    * `extend` and `write` for a cache of one layer: adds the tokens of `k` and `v` to the sequences' ends.
    *
    * @param sequences of this cache.
-   * @param kv `k` [numTokens, numKvHeads, headDim] and `v` [numTokens, numKvHeads, headDimVo]; `indptr` [numSequences + 1] says
+   * @param kv `k` [numTokens, numKvHeads, headDim] and `v` [numTokens, numKvHeads, headDimVo], as {@linkcode KvWrite} says; `indptr` [numSequences + 1] says
    *   which rows belong to which sequence (omit it for one sequence); `rope` rotates keys on the way in.
    */
   append(
@@ -232,8 +236,7 @@ export class PagedKvCache implements Disposable {
     }
     const counts = sequences.map((_, i) => indptr[i + 1] - indptr[i]);
     // Bad tensors are refused before pages are taken.
-    this.#memory.expectRows("k", kv.k, kv.k.shape[0]);
-    this.#memory.expectRows("v", kv.v, kv.k.shape[0]);
+    this.#memory.expectRows(kv.k, kv.v, kv.k.shape[0]);
     const lengths = sequences.map(({ length }) => length);
     const slots = this.extend(sequences, counts);
     try {

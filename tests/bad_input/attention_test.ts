@@ -18,7 +18,8 @@ import {
   type RunOptions,
 } from "../../mod.ts";
 import { onEveryBackend } from "../support/backends.ts";
-import { assertRefused } from "../support/refused.ts";
+import { hasFp8 } from "../support/fp8.ts";
+import { assertRefused, assertRejected } from "../support/refused.ts";
 
 const heads = { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16" as const };
 const cacheOptions = { numPages: 6, pageSize: 8, numKvHeads: 2, headDim: 64, dtype: "bf16" as const };
@@ -40,6 +41,9 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ headDim: 64, headDimVo: 128 }, NotSupportedError, /headDimVo 128/],
       [{ headDim: NaN }, NotSupportedError, /headDim is NaN/],
       [{ dtype: "i32" }, NotSupportedError, /dtype is i32.*Supported: bf16, f16/],
+      [{ dtype: "e4m3" }, NotSupportedError, /dtype is e4m3.*Supported: bf16, f16/],
+      [{ kvDtype: "f16" }, NotSupportedError, /kvDtype is f16 and dtype bf16. Supported: bf16, e4m3, e5m2/],
+      [{ kvDtype: "u8" }, NotSupportedError, /kvDtype is u8/],
       [{ smScale: NaN }, InvalidArgumentError, /smScale is NaN. Pass a finite number > 0/],
       [{ smScale: Infinity }, InvalidArgumentError, /smScale is Infinity/],
       [{ smScale: 0 }, InvalidArgumentError, /smScale is 0/],
@@ -174,6 +178,7 @@ onEveryBackend("bad input to attention", (device, backend) => {
     using otherHeads = new PagedKvCache(device(), { ...cacheOptions, numKvHeads: 4 });
     using otherDtype = new PagedKvCache(device(), { ...cacheOptions, dtype: "f16" });
     using elsewhere = new PagedKvCache(other, cacheOptions);
+    using fp8 = new PagedKvCache(device(), { ...cacheOptions, dtype: "e4m3" });
     const k = cache.layer(0).k;
     const good: RunOptions = { q, cache };
     const bad: [RunOptions, RegExp][] = [
@@ -198,6 +203,9 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ ...good, cache: { k, v: k, kvLayout: "HND" } }, /Expected bf16 \[6,2,8,64\] \(HND\)/],
       [{ ...good, cache: { k: k.slice(0, 4), v: k } }, /v is bf16 \[6,8,2,64\]/],
       [{ ...good, cache: { k, v: k, kvLayout: "DHN" as "NHD" } }, /kvLayout is "DHN"/],
+      [{ ...good, cache: { k, v: k, kScale: 2 } }, /kScale is 2, and K and V are bf16: only FP8 is scaled/],
+      [{ ...good, cache: { k, v: k, vScale: lse2 } }, /vScale is a tensor, and K and V are bf16/],
+      [{ ...good, cache: fp8 }, /in e4m3, the attention 2 of 64 and 64 in bf16/],
     ];
     const before = device().memoryUsage().allocatedBytes;
     for (const [options, message] of bad) assertRefused(InvalidArgumentError, message, () => attention.run(options));
@@ -206,6 +214,53 @@ onEveryBackend("bad input to attention", (device, backend) => {
     assert.ok((await out.read()).every((value) => value === 0));
     // Page 5 has one key in use, page 3 eight: a plan of another batch would see other numbers of them.
     assert.ok(Math.abs((await lse.read())[0] - Math.log(9)) < 1e-5);
+  });
+
+  it("scales of FP8 that are not positive finite numbers, or of other shapes", async () => {
+    if (!hasFp8(device())) return;
+    using cache = new PagedKvCache(device(), { ...cacheOptions, dtype: "e5m2" });
+    cache.layer(0).k.fillBytes(0);
+    cache.layer(0).v.fillBytes(0);
+    using attention = new BatchAttention(device(), { ...heads, kvDtype: "e5m2" });
+    using q = device().tensor([1, 4, 64], "bf16");
+    q.fillBytes(0);
+    const pages = pageTable({ indptr: [0, 1], indices: [0], lastPageLen: [1], pageSize: 8 });
+    attention.plan({ qoIndptr: [0, 1], pages });
+    const { k, v } = cache.layer(0);
+    using three = device().fromArray([1, 1, 1], "f32");
+    using half = device().tensor([2], "f16");
+    using theirs = other.fromArray([1, 1], "f32");
+    for (const kScale of [0, -1, NaN, Infinity, 1e-60, 1e60]) {
+      assertRefused(
+        InvalidArgumentError,
+        new RegExp(`kScale is ${kScale}. Pass a positive finite number`.replace("+", "\\+")),
+        () => attention.run({ q, cache: { k, v, kScale } }),
+      );
+    }
+    for (const vScale of [three, half, theirs, three.slice(0, 2).reshape([2, 1])]) {
+      assertRefused(
+        InvalidArgumentError,
+        new RegExp(`vScale is ${vScale.dtype} \\[${vScale.shape}\\]. Pass a number, or contiguous f32 \\[2\\]`),
+        () => attention.run({ q, cache: { k, v, vScale } }),
+      );
+    }
+    assertRefused(
+      InvalidArgumentError,
+      /in bf16, the attention 2 of 64 and 64 in e5m2/,
+      () => {
+        using wide = new PagedKvCache(device(), cacheOptions);
+        attention.run({ q, cache: wide });
+      },
+    );
+    // What a tensor holds shows when it is used.
+    for (const bad of [0, -2, NaN, Infinity]) {
+      using kScale = device().fromArray([1, bad], "f32");
+      attention.run({ q, cache: { k, v, kScale } }).dispose();
+      await assertRejected(InvalidArgumentError, /the k scale of KV head 1 is 1 times/, () => device().synchronize());
+    }
+    using kScale = device().fromArray([1, 2], "f32");
+    using out = attention.run({ q, cache: { k, v, kScale } });
+    assert.ok((await out.read()).every((value) => value === 0));
   });
 
   it("use after dispose", () => {

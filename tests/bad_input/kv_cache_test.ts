@@ -3,20 +3,24 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import {
   DisposedError,
+  type DType,
   InvalidArgumentError,
   openDevice,
   OutOfMemoryError,
   PagedKvCache,
   type PagedKvCacheOptions,
   PageError,
+  type Tensor,
 } from "../../mod.ts";
 import { onEveryBackend } from "../support/backends.ts";
+import { hasFp8 } from "../support/fp8.ts";
 import { assertRefused } from "../support/refused.ts";
 
 const options = { numPages: 6, pageSize: 8, numKvHeads: 2, headDim: 64, dtype: "bf16" as const };
 
 onEveryBackend("bad input to the KV cache", (device, backend) => {
   it("options", () => {
+    using tensor = device().tensor([5], "f32");
     const bad: [Partial<PagedKvCacheOptions>, RegExp][] = [
       [{ numPages: 0 }, /numPages is 0/],
       [{ numPages: NaN }, /numPages is NaN/],
@@ -26,12 +30,29 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
       [{ numLayers: -1 }, /numLayers is -1/],
       [{ headDim: 65 }, /headDim is 65. Supported: 64, 96, 128, 192, 256/],
       [{ headDimVo: 0 }, /headDimVo is 0/],
-      [{ dtype: "u8" }, /dtype u8/],
+      [{ dtype: "u8" }, /dtype u8 .*Supported: bf16, f16/],
+      [{ kScale: 2 }, /kScale is 2, and dtype is bf16: only FP8 is scaled/],
+      [{ vScale: [1, 1] }, /vScale is given, and dtype is bf16/],
+      [{ dtype: "e4m3", kScale: 0 }, /kScale is 0. Pass a positive finite number/],
+      [{ dtype: "e4m3", kScale: NaN }, /kScale is NaN/],
+      [{ dtype: "e4m3", vScale: 1e-60 }, /vScale is 1e-60/],
+      [
+        { dtype: "e4m3", vScale: [1] },
+        /vScale has 1 numbers. Pass one for each KV head, 2, or .* layer and KV head, 6/,
+      ],
+      [{ dtype: "e4m3", vScale: [1, -1] }, /vScale\[1\] is -1/],
+      [{ dtype: "e4m3", kScale: tensor }, /kScale is f32 \[5\]. Pass contiguous f32 \[2\] or \[3,2\]/],
+      [{ dtype: "e4m3", kScale: tensor.slice(0, 4).reshape([2, 2]) }, /kScale is f32 \[2,2\]/],
       [{ kvLayout: "DHN" as "NHD" }, /kvLayout is "DHN". Pass "NHD" or "HND"/],
     ];
     const before = device().memoryUsage();
     for (const [change, message] of bad) {
-      assertRefused(InvalidArgumentError, message, () => new PagedKvCache(device(), { ...options, ...change }));
+      const numLayers = 3;
+      assertRefused(
+        InvalidArgumentError,
+        message,
+        () => new PagedKvCache(device(), { ...options, numLayers, ...change }),
+      );
     }
     // K alone fits in no machine; or K does and V is what fails.
     assertRefused(
@@ -124,6 +145,29 @@ onEveryBackend("bad input to the KV cache", (device, backend) => {
     for (const layer of [2, -1, 0.5]) {
       assertRefused(InvalidArgumentError, new RegExp(`layer is ${layer}`), () => layers.layer(layer));
     }
+    cache.checkIntegrity();
+  });
+
+  it("rows that an FP8 cache can't take", () => {
+    if (!hasFp8(device())) return;
+    using cache = new PagedKvCache(device(), { ...options, dtype: "e4m3" });
+    const chat = cache.createSequence();
+    const rows = (dtype: DType): Tensor => device().tensor([3, 2, 64], dtype);
+    using bf16 = rows("bf16");
+    using f16 = rows("f16");
+    using e4m3 = rows("e4m3");
+    using e5m2 = rows("e5m2");
+    using i32 = rows("i32");
+    using invFreq = device().tensor([32], "f32");
+    const bad: [Parameters<PagedKvCache["append"]>[1], RegExp][] = [
+      [{ k: e5m2, v: e5m2 }, /k: its dtype is e5m2, the cache's is e4m3. An FP8 cache takes f32, f16, bf16 too/],
+      [{ k: bf16, v: i32 }, /v: its dtype is i32/],
+      [{ k: bf16, v: f16 }, /k has dtype bf16 and v f16. Both must be of one dtype/],
+      [{ k: e4m3, v: bf16 }, /k has dtype e4m3 and v bf16/],
+      [{ k: e4m3, v: e4m3, rope: { invFreq } }, /k is e4m3. Keys are rotated before they become FP8/],
+    ];
+    for (const [kv, message] of bad) assertRefused(InvalidArgumentError, message, () => cache.append([chat], kv));
+    assert.deepEqual([chat.length, cache.pool.numUsed], [0, 0]);
     cache.checkIntegrity();
   });
 

@@ -23,6 +23,7 @@ import {
 import { SAMPLING_ROW, StatusCode, STRUCTS } from "../../src/ffi/structs.gen.ts";
 import { SIGNATURES } from "../../src/ffi/symbols.gen.ts";
 import { onEveryBackend } from "../support/backends.ts";
+import { hasFp8 } from "../support/fp8.ts";
 import { Random } from "../support/random.ts";
 
 type Operation = keyof Device["native"] & `fp_${string}`;
@@ -35,6 +36,7 @@ const ODD = [
   -1,
   2,
   3,
+  5,
   7,
   64,
   1023,
@@ -50,8 +52,11 @@ const ODD = [
 ];
 const ODDER = [...ODD, 0.5, -0.5, 1e300, NaN, Infinity, -Infinity];
 
-/** What one good call of each operation passes: a list of structs by operation. */
-function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; dispose(): void } {
+/** What one good call of each operation passes: a list of structs by operation. `kvDtype`: of the KV cache. */
+function goodArguments(
+  device: Device,
+  kvDtype: "bf16" | "e4m3",
+): { args: Map<Operation, Uint8Array>; dispose(): void } {
   const args = new Map<Operation, Uint8Array>();
   const native = device.native as unknown as Record<string, Foreign>;
   const originals = new Map<string, Foreign>();
@@ -94,8 +99,9 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
       out: zeros([4, 2, 64], "bf16"),
       lse: zeros([4, 2], "f32"),
     });
+    const scales = kvDtype === "bf16" ? {} : { kScale: 0.5, vScale: [1, 2] };
     const cache = stack.use(
-      new PagedKvCache(device, { numPages: 40, pageSize: 4, numKvHeads: 2, headDim: 64, dtype: "bf16" }),
+      new PagedKvCache(device, { numPages: 40, pageSize: 4, numKvHeads: 2, headDim: 64, dtype: kvDtype, ...scales }),
     );
     cache.layer(0).k.fillBytes(0);
     cache.layer(0).v.fillBytes(0);
@@ -106,7 +112,7 @@ function goodArguments(device: Device): { args: Map<Operation, Uint8Array>; disp
     const child = parent.fork();
     cache.append([child], { ...kv, rope: { invFreq } });
     const attention = stack.use(
-      new BatchAttention(device, { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16", causal: true }),
+      new BatchAttention(device, { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16", kvDtype, causal: true }),
     );
     const suffixes = pageTable({ indptr: [0, 1, 2], indices: [30, 31], lastPageLen: [2, 4], pageSize: 4 });
     const pages = Int32Array.from({ length: 30 }, (_, page) => page);
@@ -140,11 +146,17 @@ function writeField(view: DataView, [, type, offset]: (typeof STRUCTS)[number]["
 
 onEveryBackend("the ABI under damaged arguments", (device, backend) => {
   let good: ReturnType<typeof goodArguments>;
+  /** The operations on an FP8 cache; none where the device has none. */
+  let fp8: ReturnType<typeof goodArguments> | undefined;
   before(async () => {
-    good = goodArguments(device());
+    good = goodArguments(device(), "bf16");
+    if (hasFp8(device())) fp8 = goodArguments(device(), "e4m3");
     await device().synchronize();
   });
-  after(() => good.dispose());
+  after(() => {
+    good.dispose();
+    fp8?.dispose();
+  });
 
   const call = (operation: Operation, bytes: Uint8Array): number => {
     const status = (device().native as unknown as Record<string, Foreign>)[operation](device().stream.handle, bytes);
@@ -173,7 +185,8 @@ onEveryBackend("the ABI under damaged arguments", (device, backend) => {
 
   // A GPU reads the plan itself, where nobody checks it: there a plan must be what the planner made.
   const damaged = (): [Operation, Uint8Array][] =>
-    [...good.args].filter(([operation]) => backend === "cpu" || operation !== "fp_attention_run");
+    [...good.args, ...[...fp8?.args ?? []].filter(([operation]) => /attention|kv_/.test(operation))]
+      .filter(([operation]) => backend === "cpu" || operation !== "fp_attention_run");
 
   it("each field in turn takes each odd value", async () => {
     let refused = 0;

@@ -12,7 +12,7 @@ import {
   pageTable,
   type RawArray,
 } from "../../mod.ts";
-import { fromRaw, toRaw } from "../../src/device/dtype.ts";
+import { fromRaw, isFp8, toRaw } from "../../src/device/dtype.ts";
 import type { OracleBatch } from "../support/oracle.ts";
 import { Random } from "../support/random.ts";
 import type { AttentionCase } from "./cases.ts";
@@ -27,6 +27,9 @@ export interface Batch {
   pages?: PageTable;
   levels?: KvLevel[];
   customMask?: CustomMask;
+  /** FP8's scales of K and V: one number, or one for each KV head, as the case says. */
+  kScale?: number | Float32Array;
+  vScale?: number | Float32Array;
   /** Elements as stored: q [numTokens, numQoHeads, headDim]; k, v [numPages, pageSize, numKvHeads, headDim]. */
   q: RawArray;
   k: RawArray;
@@ -42,13 +45,14 @@ interface Group {
 
 /** Raw bits of a NaN in every floating dtype. */
 export function poisonOf(dtype: DType): number {
-  return dtype === "f32" ? NaN : 0x7fff;
+  return dtype === "f32" ? NaN : isFp8(dtype) ? 0x7f : 0x7fff;
 }
 
 /** Builds a case's batch. The same seed gives the same batch. */
 export function buildBatch(attention: AttentionCase, seed: number): Batch {
   const random = new Random(seed);
   const { qoLens, pageSize, numKvHeads, groupSize, headDim, headDimVo = headDim, dtype, magnitude = 1 } = attention;
+  const { kvDtype = dtype } = attention;
   const qoIndptr = indptrOf(qoLens);
   const numTokens = qoIndptr[qoLens.length];
   const grouped = groupLevels(attention, random);
@@ -59,10 +63,12 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
 
   const numQoHeads = numKvHeads * groupSize;
   const q = toRaw(dtype, random.normals(numTokens * numQoHeads * headDim, magnitude)) as RawArray;
-  const k = toRaw(dtype, random.normals(isUsed.length * numKvHeads * headDim, magnitude)) as RawArray;
-  const v = toRaw(dtype, random.normals(isUsed.length * numKvHeads * headDimVo)) as RawArray;
-  poisonUnused(k, isUsed, numKvHeads * headDim, dtype);
-  poisonUnused(v, isUsed, numKvHeads * headDimVo, dtype);
+  const kScale = scalesOf(attention, numKvHeads, [0.25, 0.7, 1]);
+  const vScale = scalesOf(attention, numKvHeads, [3, 0.01, 1.7]);
+  const k = storedNumbers(kvDtype, random, isUsed.length, numKvHeads, headDim, magnitude, kScale);
+  const v = storedNumbers(kvDtype, random, isUsed.length, numKvHeads, headDimVo, 1, vScale);
+  poisonUnused(k, isUsed, numKvHeads * headDim, kvDtype);
+  poisonUnused(v, isUsed, numKvHeads * headDimVo, kvDtype);
 
   const kvLens = slots.map((list) => list.length);
   const masks = attention.maskDensity === undefined
@@ -73,8 +79,10 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
   return {
     oracle: {
       q: fromRaw(dtype, q) as Float32Array,
-      k: fromRaw(dtype, k) as Float32Array,
-      v: fromRaw(dtype, v) as Float32Array,
+      k: fromRaw(kvDtype, k) as Float32Array,
+      v: fromRaw(kvDtype, v) as Float32Array,
+      kScales: scaleOfEachHead(kScale, numKvHeads),
+      vScales: scaleOfEachHead(vScale, numKvHeads),
       qoIndptr,
       slots,
       masks,
@@ -94,10 +102,42 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
     pages: isPlain ? tables[0] : undefined,
     levels: isPlain ? undefined : grouped.map((groups, l) => levelOf(groups, tables[l], qoIndptr, l)),
     customMask: masks === undefined ? undefined : poisonPadding(packCustomMask(masks), masks),
+    kScale,
+    vScale,
     q,
     k,
     v,
   };
+}
+
+/** A case's scales of K or V: none, the first of some, or one after another. */
+function scalesOf({ scales }: AttentionCase, numKvHeads: number, some: number[]): number | Float32Array | undefined {
+  if (scales === undefined) return undefined;
+  if (scales === "tensor") return Math.fround(some[0]);
+  return Float32Array.from({ length: numKvHeads }, (_, head) => some[head % some.length]);
+}
+
+function scaleOfEachHead(scale: number | Float32Array | undefined, numKvHeads: number): Float32Array | undefined {
+  return typeof scale === "number" ? new Float32Array(numKvHeads).fill(scale) : scale;
+}
+
+/** [numSlots, numKvHeads, dim] as stored: normal numbers divided by their head's scale, so that those of each head are as large as without. */
+function storedNumbers(
+  dtype: DType,
+  random: Random,
+  numSlots: number,
+  numKvHeads: number,
+  dim: number,
+  magnitude: number,
+  scale: number | Float32Array | undefined,
+): RawArray {
+  const numbers = random.normals(numSlots * numKvHeads * dim, magnitude);
+  if (scale !== undefined) {
+    for (let i = 0; i < numbers.length; i++) {
+      numbers[i] /= typeof scale === "number" ? scale : scale[Math.floor(i / dim) % numKvHeads];
+    }
+  }
+  return toRaw(dtype, numbers) as RawArray;
 }
 
 /** Which requests share what, level by level; pages are not placed yet. */

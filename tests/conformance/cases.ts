@@ -22,6 +22,10 @@ export interface AttentionCase {
   headDim: number;
   headDimVo?: number;
   dtype: DType;
+  /** Of K and V, if another than that of q. */
+  kvDtype?: DType;
+  /** FP8's scales: one of all heads, or one a head; none by default. */
+  scales?: "tensor" | "heads";
   kvLayout?: KvLayout;
   causal?: boolean;
   windowLeft?: number;
@@ -152,6 +156,76 @@ export const EDGE_CASES: AttentionCase[] = [
     maskDensity: 0.4,
   },
   { ...plain, name: "f32", qoLens: [1, 40, 3], kvLens: [300, 70, 9], causal: true, dtype: "f32" },
+  { ...plain, name: "e4m3", qoLens: [1, 40, 3], kvLens: [300, 70, 9], causal: true, kvDtype: "e4m3" },
+  { ...plain, name: "e5m2", qoLens: [1, 40, 3], kvLens: [300, 70, 9], causal: true, kvDtype: "e5m2" },
+  {
+    ...plain,
+    name: "e4m3 beside f32",
+    qoLens: [1, 40, 3],
+    kvLens: [300, 70, 9],
+    causal: true,
+    dtype: "f32",
+    kvDtype: "e4m3",
+    scales: "heads",
+  },
+  {
+    ...plain,
+    name: "e4m3, one scale of all heads",
+    qoLens: [1, 33],
+    kvLens: [257, 100],
+    kvDtype: "e4m3",
+    scales: "tensor",
+  },
+  {
+    ...plain,
+    name: "e4m3, a scale a head, soft cap",
+    qoLens: [1, 40],
+    kvLens: [150, 70],
+    numKvHeads: 5,
+    kvDtype: "e4m3",
+    scales: "heads",
+    logitsSoftCap: 5,
+    magnitude: 4,
+  },
+  {
+    ...plain,
+    name: "e5m2, a scale a head, HND",
+    qoLens: [1, 33],
+    kvLens: [150, 70],
+    causal: true,
+    kvLayout: "HND",
+    kvDtype: "e5m2",
+    scales: "heads",
+  },
+  {
+    ...plain,
+    name: "e4m3, one long request beside short ones",
+    qoLens: [1, 1, 1, 1],
+    kvLens: [9000, 3, 17, 2],
+    causal: true,
+    kvDtype: "e4m3",
+    scales: "heads",
+  },
+  {
+    ...plain,
+    name: "e4m3, extreme logits, subnormal elements",
+    qoLens: [1, 9],
+    kvLens: [257, 100],
+    causal: true,
+    magnitude: 2 ** -8,
+    smScale: 3e4,
+    kvDtype: "e4m3",
+  },
+  {
+    ...plain,
+    name: "e5m2, shared levels and masks",
+    qoLens: [3, 2, 20, 1, 5],
+    kvLens: [40, 10, 70, 9, 12],
+    sharedLevels: 1,
+    maskDensity: 0.4,
+    kvDtype: "e5m2",
+    scales: "tensor",
+  },
   { ...plain, name: "every query alone", qoLens: Array(40).fill(1), kvLens: Array(40).fill(1), numKvHeads: 1 },
 ];
 
@@ -166,6 +240,9 @@ export const GRID = {
   groupSize: [1, 4, 7, 8],
   numKvHeads: [1, 2, 4],
   dtype: ["bf16", "f16"] as DType[],
+  /** undefined: the same as that of q. */
+  kvDtype: [undefined, undefined, undefined, undefined, undefined, undefined, "e4m3", "e5m2"] as (DType | undefined)[],
+  scales: ["tensor", "heads", "heads"] as const,
   kvLayout: ["NHD", "HND"] as KvLayout[],
   logitsSoftCap: [0, 0, 0, 30],
   windowLeft: [-1, -1, -1, 5, 127, 533],
@@ -208,6 +285,8 @@ export function gridCases(
       random.next() < 0.5,
       random.next() < 0.7,
     ];
+    const [kvDtype, drawnScales] = [random.pick(GRID.kvDtype), random.pick(GRID.scales)];
+    const scales = kvDtype === undefined ? undefined : drawnScales;
     const kvLens = Array.from(
       { length: batch },
       () => random.next() < 0.03 ? 0 : random.integer(Math.ceil(kvMax / 2), kvMax),
@@ -222,6 +301,7 @@ export function gridCases(
     if (maskDensity !== undefined && pairs > 3e6) continue;
     const words = [`b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize}`];
     words.push(`d=${headDim === headDimVo ? headDim : `${headDim}/${headDimVo}`} ${dtype} ${kvLayout}`);
+    if (kvDtype !== undefined) words.push(`kv=${kvDtype} scales=${scales}`);
     if (causal) words.push("causal");
     if (windowLeft >= 0) words.push(`left=${windowLeft}`);
     if (windowRight >= 0) words.push(`right=${windowRight}`);
@@ -238,6 +318,8 @@ export function gridCases(
       headDim,
       headDimVo,
       dtype,
+      kvDtype,
+      scales,
       kvLayout,
       causal,
       windowLeft,

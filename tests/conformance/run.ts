@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   type AttentionCapacity,
   BatchAttention,
+  type BatchAttentionOptions,
   type Device,
   type DType,
   type ForeignKv,
@@ -64,16 +65,7 @@ export async function runBatch(
   const { numTokens } = batch;
   const numQoHeads = numKvHeads * groupSize;
   using engine = new BatchAttention(device, {
-    numQoHeads,
-    numKvHeads,
-    headDim,
-    headDimVo,
-    dtype,
-    causal: attention.causal,
-    windowLeft: attention.windowLeft,
-    windowRight: attention.windowRight,
-    smScale: attention.smScale,
-    logitsSoftCap: attention.logitsSoftCap,
+    ...optionsOf(attention),
     capacity: variant.hasCapacity ? capacityOf(batch) : undefined,
   });
   const q = rowsTensor(device, stack, [numTokens, numQoHeads, headDim], dtype, variant.rows, batch.q);
@@ -96,6 +88,25 @@ export async function runBatch(
     assertSameBits(await runOnce(), first, "the same batch planned again gave other bits");
   }
   return { out: fromRaw(dtype, first.out) as Float32Array, lse: first.lse };
+}
+
+/** How a case's attention is made. */
+export function optionsOf(attention: AttentionCase): BatchAttentionOptions {
+  const { numKvHeads, groupSize, headDim, headDimVo, dtype, kvDtype } = attention;
+  const { causal, windowLeft, windowRight, smScale, logitsSoftCap } = attention;
+  return {
+    numQoHeads: numKvHeads * groupSize,
+    numKvHeads,
+    headDim,
+    headDimVo,
+    dtype,
+    kvDtype,
+    causal,
+    windowLeft,
+    windowRight,
+    smScale,
+    logitsSoftCap,
+  };
 }
 
 /** Faster than deepEqual, which matters for millions of elements. NaN equals NaN: poison that was left is the check's to find. */
@@ -192,20 +203,24 @@ async function placeKv(
   batch: Batch,
   { storage }: Variant,
 ): Promise<PagedKvCache | ForeignKv> {
-  const { pageSize, numKvHeads, headDim, headDimVo = headDim, dtype, kvLayout = "NHD" } = attention;
-  const { numPages } = batch;
+  const { pageSize, numKvHeads, headDim, headDimVo = headDim, kvLayout = "NHD" } = attention;
+  const { kvDtype: dtype = attention.dtype } = attention;
+  const { numPages, kScale, vScale } = batch;
   const k = kvLayout === "NHD" ? batch.k : headsFirst(batch.k, dtype, numPages, pageSize, numKvHeads, headDim);
   const v = kvLayout === "NHD" ? batch.v : headsFirst(batch.v, dtype, numPages, pageSize, numKvHeads, headDimVo);
   const inner = kvLayout === "NHD" ? [pageSize, numKvHeads] : [numKvHeads, pageSize];
   const [kShape, vShape] = [[numPages, ...inner, headDim], [numPages, ...inner, headDimVo]];
   if (storage === "cache") {
     const cache = stack.use(
-      new PagedKvCache(device, { numPages, pageSize, numKvHeads, headDim, headDimVo, dtype, kvLayout, numLayers: 1 }),
+      new PagedKvCache(device, { numPages, pageSize, numKvHeads, headDim, headDimVo, dtype, kvLayout, kScale, vScale }),
     );
     cache.layer(0).k.write(k);
     cache.layer(0).v.write(v);
     return cache;
   }
+  const onDevice = (scale: number | Float32Array | undefined): number | Tensor | undefined =>
+    scale instanceof Float32Array ? stack.use(device.fromArray(scale, "f32")) : scale;
+  const format = { kvLayout, kScale: onDevice(kScale), vScale: onDevice(vScale) };
   if (storage === "interleaved") {
     const [kPage, vPage] = [k.length / numPages, v.length / numPages];
     const both = rawArray(dtype, k.length + v.length);
@@ -215,7 +230,7 @@ async function placeKv(
     }
     const tensor = stack.use(device.fromArray(both, dtype));
     const strides = (dim: number): number[] => [kPage + vPage, inner[1] * dim, dim, 1];
-    return { k: tensor.view(kShape, strides(headDim)), v: tensor.view(vShape, strides(headDimVo), kPage), kvLayout };
+    return { k: tensor.view(kShape, strides(headDim)), v: tensor.view(vShape, strides(headDimVo), kPage), ...format };
   }
   if (storage === "pointers") {
     // On the CPU, JavaScript's own memory is foreign memory too. It must neither move nor be collected before the work has ended.
@@ -224,7 +239,7 @@ async function placeKv(
       return {
         k: stack.use(device.fromPointer(addressOf(k), kShape, dtype)),
         v: stack.use(device.fromPointer(addressOf(v), vShape, dtype)),
-        kvLayout,
+        ...format,
       };
     }
     const [kOwned, vOwned] = [stack.use(owner.fromArray(k, dtype)), stack.use(owner.fromArray(v, dtype))];
@@ -232,13 +247,13 @@ async function placeKv(
     return {
       k: stack.use(device.fromPointer(kOwned.address, kShape, dtype)),
       v: stack.use(device.fromPointer(vOwned.address, vShape, dtype)),
-      kvLayout,
+      ...format,
     };
   }
   return {
     k: stack.use(device.fromArray(k, dtype, kShape)),
     v: stack.use(device.fromArray(v, dtype, vShape)),
-    kvLayout,
+    ...format,
   };
 }
 

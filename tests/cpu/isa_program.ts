@@ -3,14 +3,17 @@ import {
   argmax,
   BatchAttention,
   type Device,
+  type DType,
   linear,
   openDevice,
   packCustomMask,
+  PagedKvCache,
   pageTable,
   rmsNorm,
   rope,
   siluAndMul,
 } from "../../mod.ts";
+import { fromFp8, toFp8 } from "../../src/device/dtype.ts";
 import { buildBatch } from "../conformance/batch.ts";
 import type { AttentionCase } from "../conformance/cases.ts";
 import { checkResult } from "../conformance/check.ts";
@@ -22,11 +25,21 @@ import { type FloatDType, ROUNDING, roundingOf } from "../support/tolerance.ts";
 
 let numCases = 0;
 
+/** Of q, and of K and V: each element type meets each form of attention. */
+const DTYPE_PAIRS: readonly (readonly [dtype: FloatDType, kvDtype: DType | undefined])[] = [
+  ...FLOAT_DTYPES.map((dtype) => [dtype, undefined] as const),
+  ["bf16", "e4m3"],
+  ["bf16", "e5m2"],
+  ["f16", "e4m3"],
+  ["f32", "e5m2"],
+];
+
 /** Rows a KV head at the edges of the forms (8 rows, panels of 4, 8 and 16), KV lengths at those of blocks. */
 function attentionCases(): AttentionCase[] {
   const cases: AttentionCase[] = [];
-  const plain = { name: "", pageSize: 16, numKvHeads: 2, groupSize: 1, headDim: 64 };
-  for (const dtype of FLOAT_DTYPES) {
+  for (const [dtype, kvDtype] of DTYPE_PAIRS) {
+    const scales = kvDtype === undefined ? undefined : "heads";
+    const plain = { name: "", pageSize: 16, numKvHeads: 2, groupSize: 1, headDim: 64, kvDtype, scales } as const;
     for (const groupSize of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 31, 33, 64]) {
       cases.push({ ...plain, dtype, groupSize, qoLens: [1, 1], kvLens: [61 + groupSize, 3] });
     }
@@ -42,8 +55,8 @@ function attentionCases(): AttentionCase[] {
         cases.push({ ...shape, qoLens: [3, 40], kvLens: [100, 140], maskDensity: 0.3, logitsSoftCap: 30 });
       }
     }
-    // Extreme logits. In f32 less so: weights that only a subnormal float holds may be 0.
-    const magnitude = dtype === "f32" ? 4 : 30;
+    // Extreme logits. In f32 less so: weights that only a subnormal float holds may be 0, and so with FP8, whose large values may all be 0.
+    const magnitude = dtype === "f32" || kvDtype !== undefined ? 4 : 30;
     cases.push({ ...plain, dtype, groupSize: 4, qoLens: [1, 30], kvLens: [300, 90], magnitude, causal: true });
     cases.push({ ...plain, dtype, groupSize: 5, qoLens: [1, 60], kvLens: [90, 20], causal: true, numKvHeads: 20 });
   }
@@ -67,7 +80,7 @@ async function testAttention(device: Device, owner: Device): Promise<void> {
 /** A key and a value that a mask hides from some rows are NaN: those rows must not see it, the others must. */
 async function testHiddenNaN(device: Device): Promise<void> {
   const [headDim, kvLen] = [64, 70];
-  for (const dtype of FLOAT_DTYPES) {
+  for (const [dtype, kvDtype = dtype] of DTYPE_PAIRS) {
     for (const numTokens of [1, 3, 40]) {
       const random = new Random(numTokens);
       const place = (values: Float32Array): Float32Array => {
@@ -75,9 +88,9 @@ async function testHiddenNaN(device: Device): Promise<void> {
         return values;
       };
       using q = device.fromArray(random.normals(numTokens * headDim), dtype, [numTokens, 1, headDim]);
-      using k = device.fromArray(place(random.normals(kvLen * headDim)), dtype, [1, kvLen, 1, headDim]);
-      using v = device.fromArray(place(random.normals(kvLen * headDim)), dtype, [1, kvLen, 1, headDim]);
-      using attention = new BatchAttention(device, { numQoHeads: 1, numKvHeads: 1, headDim, dtype });
+      using k = device.fromArray(place(random.normals(kvLen * headDim)), kvDtype, [1, kvLen, 1, headDim]);
+      using v = device.fromArray(place(random.normals(kvLen * headDim)), kvDtype, [1, kvLen, 1, headDim]);
+      using attention = new BatchAttention(device, { numQoHeads: 1, numKvHeads: 1, headDim, dtype, kvDtype });
       const bits = new Uint8Array(numTokens * kvLen).fill(1);
       for (let row = 0; row < numTokens; row++) bits[row * kvLen + 9] = 0;
       attention.plan({
@@ -88,10 +101,76 @@ async function testHiddenNaN(device: Device): Promise<void> {
       using out = attention.run({ q, cache: { k, v } });
       const found = await out.read();
       if (!found.every(Number.isFinite)) {
-        throw new Error(`A hidden NaN was seen (${dtype}, ${numTokens} tokens).`);
+        throw new Error(`A hidden NaN was seen (${dtype}, ${kvDtype}, ${numTokens} tokens).`);
       }
       numCases++;
     }
+  }
+}
+
+/**
+ * All codes of FP8, read and written. One key is seen, so that the output is its value: every finite code must come out as it is, by the form
+ * of few rows and by that of many; a code that is not finite as NaN. And the codes of append are those of the host's conversion.
+ */
+async function testCodes(device: Device): Promise<void> {
+  const codes = Uint8Array.from({ length: 256 }, (_, code) => code);
+  for (const [dtype, kvDtype] of DTYPE_PAIRS) {
+    if (kvDtype !== "e4m3" && kvDtype !== "e5m2") continue;
+    const values = fromFp8(kvDtype, codes);
+    using k = device.tensor([1, 1, 4, 64], kvDtype);
+    k.fillBytes(0);
+    using v = device.fromArray(codes, kvDtype, [1, 1, 4, 64]);
+    for (const numTokens of [1, 40]) {
+      using q = device.fromArray(new Float32Array(numTokens * 4 * 64), dtype, [numTokens, 4, 64]);
+      using attention = new BatchAttention(device, { numQoHeads: 4, numKvHeads: 4, headDim: 64, dtype, kvDtype });
+      const pages = pageTable({ indptr: [0, 1], indices: [0], lastPageLen: [1], pageSize: 1 });
+      attention.plan({ qoIndptr: [0, numTokens], pages });
+      using out = attention.run({ q, cache: { k, v } });
+      const found = await out.read();
+      for (let i = 0; i < found.length; i++) {
+        const want = Number.isFinite(values[i % 256]) ? values[i % 256] : NaN;
+        // 0 times a weight and a sum may lose its sign.
+        if (!Object.is(found[i] + 0, want + 0) && Number.isFinite(values[i % 256])) {
+          throw new Error(`Code ${i % 256} of ${kvDtype} was read as ${found[i]} (${dtype}, ${numTokens} tokens).`);
+        }
+        if (Number.isNaN(values[i % 256]) && !Number.isNaN(found[i])) {
+          throw new Error(
+            `Code ${i % 256} of ${kvDtype}, NaN, was read as ${found[i]} (${dtype}, ${numTokens} tokens).`,
+          );
+        }
+      }
+    }
+    numCases++;
+  }
+  for (const kvDtype of ["e4m3", "e5m2"] as const) {
+    const values = fromFp8(kvDtype, codes).filter(Number.isFinite).sort();
+    const inputs = [NaN, Infinity, -Infinity, 1e30, -1e30, 464, 480, 65000, 1e-30, -0];
+    for (let i = 1; i < values.length; i++) {
+      const middle = (values[i - 1] + values[i]) / 2;
+      const bits = new Uint32Array(Float32Array.of(middle).buffer)[0];
+      inputs.push(middle, ...new Float32Array(Uint32Array.of(bits - 1, bits + 1).buffer), values[i]);
+    }
+    while (inputs.length % 64 !== 0) inputs.push(0);
+    const numTokens = inputs.length / 64;
+    using cache = new PagedKvCache(device, {
+      numPages: numTokens,
+      pageSize: 1,
+      numKvHeads: 1,
+      headDim: 64,
+      dtype: kvDtype,
+    });
+    using rows = device.fromArray(inputs, "f32", [numTokens, 1, 64]);
+    const chat = cache.createSequence();
+    cache.append([chat], { k: rows, v: rows });
+    const want = toFp8(kvDtype, inputs);
+    for (const tensor of [cache.layer(0).k, cache.layer(0).v]) {
+      const found = await tensor.readRaw();
+      inputs.forEach((input, i) => {
+        const got = found[chat.pages[i >> 6] * 64 + i % 64];
+        if (got !== want[i]) throw new Error(`${input} was stored as ${got} of ${kvDtype}, not as ${want[i]}.`);
+      });
+    }
+    numCases++;
   }
 }
 
@@ -222,6 +301,7 @@ using device = await openDevice({ backend: "cpu", numThreads: 2 });
 using owner = await openDevice({ backend: "cpu", numThreads: 1 });
 await testAttention(device, owner);
 await testHiddenNaN(device);
+await testCodes(device);
 await testLinear(device);
 await testRows(device);
 console.log(`level ${device.facts.computeCapability}: ${numCases} cases`);

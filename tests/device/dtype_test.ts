@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { InvalidArgumentError } from "../../mod.ts";
-import { fromBf16, fromF16, toBf16, toF16, toRaw } from "../../src/device/dtype.ts";
+import { fromBf16, fromF16, fromFp8, fromRaw, toBf16, toF16, toFp8, toRaw } from "../../src/device/dtype.ts";
 import { Random } from "../support/random.ts";
 import { assertRefused } from "../support/refused.ts";
 
@@ -92,6 +92,74 @@ for (
       const payloads = new Float32Array(Uint32Array.of(0x7f800001, 0xff800001, 0x7fc00000, 0xffffffff).buffer);
       for (const bits of to(payloads)) assert.ok(Number.isNaN(values[bits]));
       assert.deepEqual([...to([3.5e38, 1e300])], [infinity, infinity], "beyond f32");
+    });
+  });
+}
+
+/** The finite values of an FP8 format's patterns 0, 1, 2, ..., from its definition. */
+function fp8Values(dtype: "e4m3" | "e5m2"): Float64Array {
+  const [mantissaBits, bias, count] = dtype === "e4m3" ? [3, 7, 0x7f] : [2, 15, 0x7c];
+  return Float64Array.from({ length: count }, (_, bits) => {
+    const exponent = bits >> mantissaBits;
+    const fraction = bits % 2 ** mantissaBits / 2 ** mantissaBits;
+    return exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias);
+  });
+}
+
+for (const dtype of ["e4m3", "e5m2"] as const) {
+  describe(`${dtype} conversion`, () => {
+    const values = fp8Values(dtype);
+    const largest = values.length - 1;
+
+    it("has the limits of the OCP specification", () => {
+      assert.equal(values[largest], dtype === "e4m3" ? 448 : 57344);
+      assert.equal(values[1], dtype === "e4m3" ? 2 ** -9 : 2 ** -16);
+    });
+
+    it("reads all 256 patterns", () => {
+      fromFp8(dtype, Uint8Array.from({ length: 256 }, (_, bits) => bits)).forEach((value, bits) => {
+        const magnitude = bits & 0x7f;
+        const special = dtype === "e5m2" && magnitude === 0x7c ? Infinity : NaN;
+        const want = magnitude <= largest ? values[magnitude] : special;
+        assert.ok(Object.is(value, bits < 128 ? want : -want), `pattern ${bits}`);
+      });
+    });
+
+    it("writes every finite pattern's value back to the pattern", () => {
+      for (let bits = 0; bits <= largest; bits++) {
+        assert.deepEqual([...toFp8(dtype, [values[bits], -values[bits]])], [bits, bits | 0x80]);
+      }
+    });
+
+    it("rounds to nearest, ties to even, at and around every midpoint", () => {
+      for (let bits = 0; bits < largest; bits++) {
+        const middle = (values[bits] + values[bits + 1]) / 2;
+        const word = new Uint32Array(Float32Array.of(middle).buffer)[0];
+        const [below, above] = new Float32Array(Uint32Array.of(word - 1, word + 1).buffer);
+        for (const sign of [1, -1]) {
+          const got = toFp8(dtype, [sign * below, sign * middle, sign * above]);
+          const want = [bits, bits + bits % 2, bits + 1].map((code) => sign < 0 ? code | 0x80 : code);
+          assert.deepEqual([...got], want, `between ${values[bits]} and ${values[bits + 1]}`);
+        }
+      }
+    });
+
+    it("saturates, keeps NaN and signed zeros", () => {
+      const max = values[largest];
+      const large = [max * 1.01, max * 1.1, max * 1.5, max * 2, 1e30, 1e300, Infinity];
+      assert.deepEqual([...toFp8(dtype, large)], large.map(() => largest));
+      assert.deepEqual([...toFp8(dtype, large.map((value) => -value))], large.map(() => largest | 0x80));
+      assert.deepEqual([...toFp8(dtype, [0, -0, 1e-30, -1e-30])], [0, 0x80, 0, 0x80]);
+      const payloads = new Float32Array(Uint32Array.of(0x7f800001, 0xff800001, 0x7fc00000, 0xffffffff).buffer);
+      // JavaScript may change a NaN's sign.
+      for (const bits of toFp8(dtype, payloads)) assert.equal(bits & 0x7f, 0x7f);
+    });
+
+    it("converts arrays of numbers, and passes patterns on", () => {
+      const patterns = Uint8Array.of(0x38, 0x7f);
+      assert.equal(toRaw(dtype, patterns), patterns);
+      assert.deepEqual(toRaw(dtype, [1, -2]), toFp8(dtype, [1, -2]));
+      assert.deepEqual(fromRaw(dtype, toFp8(dtype, [1, -2, 0.5])), Float32Array.of(1, -2, 0.5));
     });
   });
 }

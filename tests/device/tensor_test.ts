@@ -13,19 +13,27 @@ onEveryBackend("tensors", (device) => {
       bf16: [1.5, -(2 ** -126), 2 ** 127, Infinity, 0],
       i32: [1, -(2 ** 31), 2 ** 31 - 1, 0, -1],
       u8: [0, 1, 255, 128, 7],
+      e4m3: [1.5, -(2 ** -9), 448, -448, 0],
+      e5m2: [1.5, -(2 ** -16), 57344, -57344, 0],
     };
+    const bytes: Record<DType, number> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1, e4m3: 1, e5m2: 1 };
     for (const [dtype, list] of Object.entries(values) as [DType, number[]][]) {
       using tensor = device().fromArray(list, dtype);
       assert.deepEqual([...await tensor.read()], list, dtype);
-      assert.equal(tensor.byteLength, list.length * { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1 }[dtype]);
+      assert.equal(tensor.byteLength, list.length * bytes[dtype]);
     }
   });
 
-  it("carry every 16-bit pattern unchanged", async () => {
+  it("carry every 16-bit and every 8-bit pattern unchanged", async () => {
     const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i);
     for (const dtype of ["f16", "bf16"] as const) {
       using tensor = device().fromArray(patterns, dtype);
       assert.deepEqual(await tensor.readRaw(), patterns);
+    }
+    const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
+    for (const dtype of ["e4m3", "e5m2"] as const) {
+      using tensor = device().fromArray(bytes, dtype);
+      assert.deepEqual(await tensor.readRaw(), bytes);
     }
   });
 

@@ -18,6 +18,9 @@ export interface OracleBatch {
   slots: readonly Int32Array[];
   /** For each request `qoLen x kvLen` booleans, or null. */
   masks?: readonly (Uint8Array | null)[];
+  /** For each KV head, what its keys and values are multiplied by; 1 by default. */
+  kScales?: ArrayLike<number>;
+  vScales?: ArrayLike<number>;
   numKvHeads: number;
   groupSize: number;
   headDimQk: number;
@@ -65,6 +68,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
   const slots = batch.slots[request];
   const mask = batch.masks?.[request] ?? null;
   const kvHead = Math.floor(qoHead / groupSize);
+  const [kScale, vScale] = [batch.kScales?.[kvHead] ?? 1, batch.vScales?.[kvHead] ?? 1];
   const [begin, end] = visibleRange(batch, request, row);
   const qAt = ((batch.qoIndptr[request] + row) * numKvHeads * groupSize + qoHead) * headDimQk;
   const scores = new Float64Array(end - begin).fill(-Infinity);
@@ -77,7 +81,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
     let dot = 0;
     let size = 0;
     for (let d = 0; d < headDimQk; d++) {
-      const product = q[qAt + d] * k[kAt + d];
+      const product = q[qAt + d] * (k[kAt + d] * kScale);
       dot += product;
       size += Math.abs(product);
     }
@@ -98,7 +102,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
     sum += weight;
     const vAt = (slots[t] * numKvHeads + kvHead) * headDimVo;
     for (let d = 0; d < headDimVo; d++) {
-      const value = v[vAt + d];
+      const value = v[vAt + d] * vScale;
       const size = Math.abs(value);
       out[d] += weight * value;
       outMagnitude[d] += weight * size;
