@@ -199,7 +199,7 @@ struct fp_work_item {
   i32 kv_end;
   i32 partial_row;  /* -1: the result is final. Else the first workspace row; the next KV head's rows follow at once */
   i32 needs_mask;   /* 0: every (row, token) pair of the range is visible, so no mask code need run */
-  i32 reserved;
+  i32 merge;        /* of a piece whose merge is in_kernel: that merge; else -1 */
 };
 
 /* Rows token_begin .. + num_tokens of out (all query heads of kv_head) are the merge of the listed partials, in order.
@@ -210,9 +210,9 @@ struct fp_merge_item {
   i32 kv_head;
   i32 partials_begin;
   i32 num_partials;
-  i32 reserved0;
-  i32 reserved1;
-  i32 reserved2;
+  i32 in_kernel; /* 1: on a GPU, the CTA that is the last to finish one of its num_partials pieces merges; 0: a launch of its own does */
+  i32 arrivals;  /* pieces that are done: 0 in a plan, counted up by a run, and 0 again at its end */
+  i32 reserved;
 };
 
 struct fp_row_entry {
@@ -269,6 +269,8 @@ struct fp_attention_args {
   i32 partials_offset;
   i32 rows_offset;
   i32 tile_classes;    /* bit c set: the plan has tiles of class c */
+  i32 launches_merges; /* 1: the plan has merges that are not in_kernel */
+  i32 reserved;
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;

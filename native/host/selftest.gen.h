@@ -55,16 +55,16 @@ static_assert(offsetof(fp_work_item, kv_begin) == 12);
 static_assert(offsetof(fp_work_item, kv_end) == 16);
 static_assert(offsetof(fp_work_item, partial_row) == 20);
 static_assert(offsetof(fp_work_item, needs_mask) == 24);
-static_assert(offsetof(fp_work_item, reserved) == 28);
+static_assert(offsetof(fp_work_item, merge) == 28);
 static_assert(sizeof(fp_merge_item) == 32);
 static_assert(offsetof(fp_merge_item, token_begin) == 0);
 static_assert(offsetof(fp_merge_item, num_tokens) == 4);
 static_assert(offsetof(fp_merge_item, kv_head) == 8);
 static_assert(offsetof(fp_merge_item, partials_begin) == 12);
 static_assert(offsetof(fp_merge_item, num_partials) == 16);
-static_assert(offsetof(fp_merge_item, reserved0) == 20);
-static_assert(offsetof(fp_merge_item, reserved1) == 24);
-static_assert(offsetof(fp_merge_item, reserved2) == 28);
+static_assert(offsetof(fp_merge_item, in_kernel) == 20);
+static_assert(offsetof(fp_merge_item, arrivals) == 24);
+static_assert(offsetof(fp_merge_item, reserved) == 28);
 static_assert(sizeof(fp_row_entry) == 8);
 static_assert(offsetof(fp_row_entry, token) == 0);
 static_assert(offsetof(fp_row_entry, qo_pos) == 4);
@@ -76,7 +76,7 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 320);
+static_assert(sizeof(fp_attention_args) == 328);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, dtype) == 4);
 static_assert(offsetof(fp_attention_args, kv_dtype) == 8);
@@ -109,30 +109,32 @@ static_assert(offsetof(fp_attention_args, merges_offset) == 112);
 static_assert(offsetof(fp_attention_args, partials_offset) == 116);
 static_assert(offsetof(fp_attention_args, rows_offset) == 120);
 static_assert(offsetof(fp_attention_args, tile_classes) == 124);
-static_assert(offsetof(fp_attention_args, q) == 128);
-static_assert(offsetof(fp_attention_args, q_token_stride) == 136);
-static_assert(offsetof(fp_attention_args, q_head_stride) == 144);
-static_assert(offsetof(fp_attention_args, k) == 152);
-static_assert(offsetof(fp_attention_args, k_page_stride) == 160);
-static_assert(offsetof(fp_attention_args, k_token_stride) == 168);
-static_assert(offsetof(fp_attention_args, k_head_stride) == 176);
-static_assert(offsetof(fp_attention_args, v) == 184);
-static_assert(offsetof(fp_attention_args, v_page_stride) == 192);
-static_assert(offsetof(fp_attention_args, v_token_stride) == 200);
-static_assert(offsetof(fp_attention_args, v_head_stride) == 208);
-static_assert(offsetof(fp_attention_args, k_head_scales) == 216);
-static_assert(offsetof(fp_attention_args, v_head_scales) == 224);
-static_assert(offsetof(fp_attention_args, out) == 232);
-static_assert(offsetof(fp_attention_args, out_token_stride) == 240);
-static_assert(offsetof(fp_attention_args, out_head_stride) == 248);
-static_assert(offsetof(fp_attention_args, lse) == 256);
-static_assert(offsetof(fp_attention_args, kv_indices) == 264);
-static_assert(offsetof(fp_attention_args, custom_mask) == 272);
-static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 280);
-static_assert(offsetof(fp_attention_args, plan) == 288);
-static_assert(offsetof(fp_attention_args, plan_bytes) == 296);
-static_assert(offsetof(fp_attention_args, workspace) == 304);
-static_assert(offsetof(fp_attention_args, workspace_bytes) == 312);
+static_assert(offsetof(fp_attention_args, launches_merges) == 128);
+static_assert(offsetof(fp_attention_args, reserved) == 132);
+static_assert(offsetof(fp_attention_args, q) == 136);
+static_assert(offsetof(fp_attention_args, q_token_stride) == 144);
+static_assert(offsetof(fp_attention_args, q_head_stride) == 152);
+static_assert(offsetof(fp_attention_args, k) == 160);
+static_assert(offsetof(fp_attention_args, k_page_stride) == 168);
+static_assert(offsetof(fp_attention_args, k_token_stride) == 176);
+static_assert(offsetof(fp_attention_args, k_head_stride) == 184);
+static_assert(offsetof(fp_attention_args, v) == 192);
+static_assert(offsetof(fp_attention_args, v_page_stride) == 200);
+static_assert(offsetof(fp_attention_args, v_token_stride) == 208);
+static_assert(offsetof(fp_attention_args, v_head_stride) == 216);
+static_assert(offsetof(fp_attention_args, k_head_scales) == 224);
+static_assert(offsetof(fp_attention_args, v_head_scales) == 232);
+static_assert(offsetof(fp_attention_args, out) == 240);
+static_assert(offsetof(fp_attention_args, out_token_stride) == 248);
+static_assert(offsetof(fp_attention_args, out_head_stride) == 256);
+static_assert(offsetof(fp_attention_args, lse) == 264);
+static_assert(offsetof(fp_attention_args, kv_indices) == 272);
+static_assert(offsetof(fp_attention_args, custom_mask) == 280);
+static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 288);
+static_assert(offsetof(fp_attention_args, plan) == 296);
+static_assert(offsetof(fp_attention_args, plan_bytes) == 304);
+static_assert(offsetof(fp_attention_args, workspace) == 312);
+static_assert(offsetof(fp_attention_args, workspace_bytes) == 320);
 static_assert(sizeof(fp_merge_states_args) == 56);
 static_assert(offsetof(fp_merge_states_args, struct_size) == 0);
 static_assert(offsetof(fp_merge_states_args, dtype) == 4);
@@ -405,7 +407,8 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 116},
     {static_cast<Kind>(0), 120},
     {static_cast<Kind>(0), 124},
-    {static_cast<Kind>(3), 128},
+    {static_cast<Kind>(0), 128},
+    {static_cast<Kind>(0), 132},
     {static_cast<Kind>(3), 136},
     {static_cast<Kind>(3), 144},
     {static_cast<Kind>(3), 152},
@@ -429,6 +432,7 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 296},
     {static_cast<Kind>(3), 304},
     {static_cast<Kind>(3), 312},
+    {static_cast<Kind>(3), 320},
 };
 inline constexpr Field fp_merge_states_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -598,7 +602,7 @@ inline constexpr Struct structs[] = {
     {32, fp_merge_item_fields, 8},
     {8, fp_row_entry_fields, 2},
     {28, fp_attention_limits_fields, 7},
-    {320, fp_attention_args_fields, 56},
+    {328, fp_attention_args_fields, 58},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},
     {104, fp_kv_copy_pages_args_fields, 17},

@@ -219,7 +219,7 @@ export class BatchAttention implements Disposable {
     args.numCtas = layout.numCtas;
     args.maxTiles = layout.maxTiles;
     args.maxWorkItems = layout.maxWorkItems;
-    // Without a graph the present counts are exact, so that a plan without merges needs no merge launch.
+    // Without a graph the present counts are exact, so that the launch of merges is as small as they are few.
     args.maxMerges = plan.hasFixedCapacity ? layout.maxMerges : plan.numMerges;
     args.maxPartials = layout.maxPartials;
     args.maxRowEntries = layout.maxRowEntries;
@@ -231,6 +231,7 @@ export class BatchAttention implements Disposable {
     args.partialsOffset = layout.partialsOffset;
     args.rowsOffset = layout.rowsOffset;
     args.tileClasses = plan.tileClasses;
+    args.launchesMerges = plan.launchesMerges ? 1 : 0;
     args.plan = this.#buffer.planAddress;
     args.planBytes = this.#buffer.planBytes;
     args.kvIndices = this.#buffer.kvIndicesAddress;

@@ -461,7 +461,7 @@ export const WORK_ITEM = {
   kvEnd: 4,
   partialRow: 5,
   needsMask: 6,
-  reserved: 7,
+  merge: 7,
 } as const;
 
 /** `struct fp_work_item`: pass `bytes` to the library. */
@@ -534,11 +534,11 @@ export class WorkItem {
     this.#i32[6] = value;
   }
 
-  /** i32 */
-  get reserved(): number {
+  /** i32: of a piece whose merge is in_kernel: that merge; else -1 */
+  get merge(): number {
     return this.#i32[7];
   }
-  set reserved(value: number) {
+  set merge(value: number) {
     this.#i32[7] = value;
   }
 }
@@ -551,9 +551,9 @@ export const MERGE_ITEM = {
   kvHead: 2,
   partialsBegin: 3,
   numPartials: 4,
-  reserved0: 5,
-  reserved1: 6,
-  reserved2: 7,
+  inKernel: 5,
+  arrivals: 6,
+  reserved: 7,
 } as const;
 
 /** `struct fp_merge_item`: pass `bytes` to the library. */
@@ -610,27 +610,27 @@ export class MergeItem {
     this.#i32[4] = value;
   }
 
-  /** i32 */
-  get reserved0(): number {
+  /** i32: 1: on a GPU, the CTA that is the last to finish one of its num_partials pieces merges; 0: a launch of its own does */
+  get inKernel(): number {
     return this.#i32[5];
   }
-  set reserved0(value: number) {
+  set inKernel(value: number) {
     this.#i32[5] = value;
   }
 
-  /** i32 */
-  get reserved1(): number {
+  /** i32: pieces that are done: 0 in a plan, counted up by a run, and 0 again at its end */
+  get arrivals(): number {
     return this.#i32[6];
   }
-  set reserved1(value: number) {
+  set arrivals(value: number) {
     this.#i32[6] = value;
   }
 
   /** i32 */
-  get reserved2(): number {
+  get reserved(): number {
     return this.#i32[7];
   }
-  set reserved2(value: number) {
+  set reserved(value: number) {
     this.#i32[7] = value;
   }
 }
@@ -753,7 +753,7 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 80,
+  words: 82,
   structSize: 0,
   dtype: 1,
   kvDtype: 2,
@@ -786,36 +786,38 @@ export const ATTENTION_ARGS = {
   partialsOffset: 29,
   rowsOffset: 30,
   tileClasses: 31,
-  q: 32,
-  qTokenStride: 34,
-  qHeadStride: 36,
-  k: 38,
-  kPageStride: 40,
-  kTokenStride: 42,
-  kHeadStride: 44,
-  v: 46,
-  vPageStride: 48,
-  vTokenStride: 50,
-  vHeadStride: 52,
-  kHeadScales: 54,
-  vHeadScales: 56,
-  out: 58,
-  outTokenStride: 60,
-  outHeadStride: 62,
-  lse: 64,
-  kvIndices: 66,
-  customMask: 68,
-  customMaskBytes: 70,
-  plan: 72,
-  planBytes: 74,
-  workspace: 76,
-  workspaceBytes: 78,
+  launchesMerges: 32,
+  reserved: 33,
+  q: 34,
+  qTokenStride: 36,
+  qHeadStride: 38,
+  k: 40,
+  kPageStride: 42,
+  kTokenStride: 44,
+  kHeadStride: 46,
+  v: 48,
+  vPageStride: 50,
+  vTokenStride: 52,
+  vHeadStride: 54,
+  kHeadScales: 56,
+  vHeadScales: 58,
+  out: 60,
+  outTokenStride: 62,
+  outHeadStride: 64,
+  lse: 66,
+  kvIndices: 68,
+  customMask: 70,
+  customMaskBytes: 72,
+  plan: 74,
+  planBytes: 76,
+  workspace: 78,
+  workspaceBytes: 80,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 320;
+  static readonly byteLength = 328;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -824,13 +826,13 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(320);
+    const buffer = new ArrayBuffer(328);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 320;
+    this.#u32[0] = 328;
   }
 
   /** i32: of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
@@ -1081,196 +1083,212 @@ export class AttentionArgs {
     this.#i32[31] = value;
   }
 
-  /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
-  get q(): number {
-    return this.#f64[16];
+  /** i32: 1: the plan has merges that are not in_kernel */
+  get launchesMerges(): number {
+    return this.#i32[32];
   }
-  set q(value: number) {
-    this.#f64[16] = value;
+  set launchesMerges(value: number) {
+    this.#i32[32] = value;
   }
 
-  /** f64 */
-  get qTokenStride(): number {
+  /** i32 */
+  get reserved(): number {
+    return this.#i32[33];
+  }
+  set reserved(value: number) {
+    this.#i32[33] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
+  get q(): number {
     return this.#f64[17];
   }
-  set qTokenStride(value: number) {
+  set q(value: number) {
     this.#f64[17] = value;
   }
 
   /** f64 */
-  get qHeadStride(): number {
+  get qTokenStride(): number {
     return this.#f64[18];
   }
-  set qHeadStride(value: number) {
+  set qTokenStride(value: number) {
     this.#f64[18] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[19];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[19] = value;
   }
 
   /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
   get k(): number {
-    return this.#f64[19];
-  }
-  set k(value: number) {
-    this.#f64[19] = value;
-  }
-
-  /** f64 */
-  get kPageStride(): number {
     return this.#f64[20];
   }
-  set kPageStride(value: number) {
+  set k(value: number) {
     this.#f64[20] = value;
   }
 
   /** f64 */
-  get kTokenStride(): number {
+  get kPageStride(): number {
     return this.#f64[21];
   }
-  set kTokenStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[21] = value;
   }
 
   /** f64 */
-  get kHeadStride(): number {
+  get kTokenStride(): number {
     return this.#f64[22];
   }
-  set kHeadStride(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[22] = value;
   }
 
   /** f64 */
-  get v(): number {
+  get kHeadStride(): number {
     return this.#f64[23];
   }
-  set v(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[23] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get v(): number {
     return this.#f64[24];
   }
-  set vPageStride(value: number) {
+  set v(value: number) {
     this.#f64[24] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get vPageStride(): number {
     return this.#f64[25];
   }
-  set vTokenStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[25] = value;
   }
 
   /** f64 */
-  get vHeadStride(): number {
+  get vTokenStride(): number {
     return this.#f64[26];
   }
-  set vHeadStride(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[26] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[27];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[27] = value;
   }
 
   /** f64: f32 [num_kv_heads], positive; 0: all 1 */
   get kHeadScales(): number {
-    return this.#f64[27];
+    return this.#f64[28];
   }
   set kHeadScales(value: number) {
-    this.#f64[27] = value;
+    this.#f64[28] = value;
   }
 
   /** f64 */
   get vHeadScales(): number {
-    return this.#f64[28];
+    return this.#f64[29];
   }
   set vHeadScales(value: number) {
-    this.#f64[28] = value;
+    this.#f64[29] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
   get out(): number {
-    return this.#f64[29];
-  }
-  set out(value: number) {
-    this.#f64[29] = value;
-  }
-
-  /** f64 */
-  get outTokenStride(): number {
     return this.#f64[30];
   }
-  set outTokenStride(value: number) {
+  set out(value: number) {
     this.#f64[30] = value;
   }
 
   /** f64 */
-  get outHeadStride(): number {
+  get outTokenStride(): number {
     return this.#f64[31];
   }
-  set outHeadStride(value: number) {
+  set outTokenStride(value: number) {
     this.#f64[31] = value;
+  }
+
+  /** f64 */
+  get outHeadStride(): number {
+    return this.#f64[32];
+  }
+  set outHeadStride(value: number) {
+    this.#f64[32] = value;
   }
 
   /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
   get lse(): number {
-    return this.#f64[32];
+    return this.#f64[33];
   }
   set lse(value: number) {
-    this.#f64[32] = value;
+    this.#f64[33] = value;
   }
 
   /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
   get kvIndices(): number {
-    return this.#f64[33];
+    return this.#f64[34];
   }
   set kvIndices(value: number) {
-    this.#f64[33] = value;
+    this.#f64[34] = value;
   }
 
   /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
   get customMask(): number {
-    return this.#f64[34];
+    return this.#f64[35];
   }
   set customMask(value: number) {
-    this.#f64[34] = value;
+    this.#f64[35] = value;
   }
 
   /** f64 */
   get customMaskBytes(): number {
-    return this.#f64[35];
+    return this.#f64[36];
   }
   set customMaskBytes(value: number) {
-    this.#f64[35] = value;
+    this.#f64[36] = value;
   }
 
   /** f64: i32 [plan_bytes / 4] */
   get plan(): number {
-    return this.#f64[36];
+    return this.#f64[37];
   }
   set plan(value: number) {
-    this.#f64[36] = value;
+    this.#f64[37] = value;
   }
 
   /** f64 */
   get planBytes(): number {
-    return this.#f64[37];
+    return this.#f64[38];
   }
   set planBytes(value: number) {
-    this.#f64[37] = value;
+    this.#f64[38] = value;
   }
 
   /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
   get workspace(): number {
-    return this.#f64[38];
+    return this.#f64[39];
   }
   set workspace(value: number) {
-    this.#f64[38] = value;
+    this.#f64[39] = value;
   }
 
   /** f64 */
   get workspaceBytes(): number {
-    return this.#f64[39];
+    return this.#f64[40];
   }
   set workspaceBytes(value: number) {
-    this.#f64[39] = value;
+    this.#f64[40] = value;
   }
 }
 
@@ -2770,7 +2788,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["kv_end", "i32", 16],
       ["partial_row", "i32", 20],
       ["needs_mask", "i32", 24],
-      ["reserved", "i32", 28],
+      ["merge", "i32", 28],
     ],
   },
   {
@@ -2782,9 +2800,9 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["kv_head", "i32", 8],
       ["partials_begin", "i32", 12],
       ["num_partials", "i32", 16],
-      ["reserved0", "i32", 20],
-      ["reserved1", "i32", 24],
-      ["reserved2", "i32", 28],
+      ["in_kernel", "i32", 20],
+      ["arrivals", "i32", 24],
+      ["reserved", "i32", 28],
     ],
   },
   {
@@ -2810,7 +2828,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 320,
+    byteLength: 328,
     fields: [
       ["struct_size", "u32", 0],
       ["dtype", "i32", 4],
@@ -2844,30 +2862,32 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["partials_offset", "i32", 116],
       ["rows_offset", "i32", 120],
       ["tile_classes", "i32", 124],
-      ["q", "f64", 128],
-      ["q_token_stride", "f64", 136],
-      ["q_head_stride", "f64", 144],
-      ["k", "f64", 152],
-      ["k_page_stride", "f64", 160],
-      ["k_token_stride", "f64", 168],
-      ["k_head_stride", "f64", 176],
-      ["v", "f64", 184],
-      ["v_page_stride", "f64", 192],
-      ["v_token_stride", "f64", 200],
-      ["v_head_stride", "f64", 208],
-      ["k_head_scales", "f64", 216],
-      ["v_head_scales", "f64", 224],
-      ["out", "f64", 232],
-      ["out_token_stride", "f64", 240],
-      ["out_head_stride", "f64", 248],
-      ["lse", "f64", 256],
-      ["kv_indices", "f64", 264],
-      ["custom_mask", "f64", 272],
-      ["custom_mask_bytes", "f64", 280],
-      ["plan", "f64", 288],
-      ["plan_bytes", "f64", 296],
-      ["workspace", "f64", 304],
-      ["workspace_bytes", "f64", 312],
+      ["launches_merges", "i32", 128],
+      ["reserved", "i32", 132],
+      ["q", "f64", 136],
+      ["q_token_stride", "f64", 144],
+      ["q_head_stride", "f64", 152],
+      ["k", "f64", 160],
+      ["k_page_stride", "f64", 168],
+      ["k_token_stride", "f64", 176],
+      ["k_head_stride", "f64", 184],
+      ["v", "f64", 192],
+      ["v_page_stride", "f64", 200],
+      ["v_token_stride", "f64", 208],
+      ["v_head_stride", "f64", 216],
+      ["k_head_scales", "f64", 224],
+      ["v_head_scales", "f64", 232],
+      ["out", "f64", 240],
+      ["out_token_stride", "f64", 248],
+      ["out_head_stride", "f64", 256],
+      ["lse", "f64", 264],
+      ["kv_indices", "f64", 272],
+      ["custom_mask", "f64", 280],
+      ["custom_mask_bytes", "f64", 288],
+      ["plan", "f64", 296],
+      ["plan_bytes", "f64", 304],
+      ["workspace", "f64", 312],
+      ["workspace_bytes", "f64", 320],
     ],
   },
   {

@@ -8,10 +8,10 @@ import type { PlanLayout } from "../plan_buffers/layout.ts";
 import type { ComposedTiles } from "./composed.ts";
 import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
-import type { TileList } from "./tiles.ts";
+import { TILE_DECODE, type TileList } from "./tiles.ts";
 
 // Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
-const { words: TILE_WORDS, tokenBegin: TILE_TOKEN_BEGIN, numTokens: TILE_NUM_TOKENS } = ROW_TILE;
+const { words: TILE_WORDS, tileClass: TILE_CLASS, tokenBegin: TILE_TOKEN_BEGIN, numTokens: TILE_NUM_TOKENS } = ROW_TILE;
 const {
   words: ITEM_WORDS,
   tile: ITEM_TILE,
@@ -19,6 +19,7 @@ const {
   partialRow: ITEM_PARTIAL_ROW,
   kvBegin: ITEM_KV_BEGIN,
   numKvHeads: ITEM_NUM_KV_HEADS,
+  merge: ITEM_MERGE,
 } = WORK_ITEM;
 const {
   words: MERGE_WORDS,
@@ -27,13 +28,18 @@ const {
   kvHead: MERGE_KV_HEAD,
   partialsBegin: MERGE_PARTIALS_BEGIN,
   numPartials: MERGE_NUM_PARTIALS,
+  inKernel: MERGE_IN_KERNEL,
+  arrivals: MERGE_ARRIVALS,
 } = MERGE_ITEM;
 
 /**
  * Merges of a plan whose tokens have one tile each, side by side: one for each unit that was cut, over the tile's tokens. The
  * partial rows of all pieces lie one after another in the workspace, because nothing but pieces has partials here.
  *
- * @returns the number of merges; `partials` has one entry a piece, in the same order.
+ * Merges of decode tiles are done where their pieces are: a launch of its own would take longer than their few rows (stream-K's fix-up;
+ * Osama et al., "Stream-K", arXiv 2301.03598, section 4).
+ *
+ * @returns the number of merges that need a launch. There are `scheduler.numCutUnits` in all; `partials` has one entry a piece, in the same order.
  */
 export function writeCutMerges(
   scheduler: Scheduler,
@@ -45,6 +51,7 @@ export function writeCutMerges(
   let piece = 0;
   let partialRow = 0;
   let at = mergesOffset;
+  let numLaunched = 0;
   for (let unit = 0; unit < numCutUnits; unit++) {
     const item = workOffset + cutUnitItem[unit] * ITEM_WORDS;
     const tile = tilesOffset + words[item + ITEM_TILE] * TILE_WORDS;
@@ -55,14 +62,20 @@ export function writeCutMerges(
     words[at + MERGE_KV_HEAD] = words[item + ITEM_KV_HEAD_BEGIN];
     words[at + MERGE_PARTIALS_BEGIN] = piece;
     words[at + MERGE_NUM_PARTIALS] = end - piece;
+    words[at + MERGE_ARRIVALS] = 0;
+    const isInKernel = words[tile + TILE_CLASS] === TILE_DECODE;
+    words[at + MERGE_IN_KERNEL] = isInKernel ? 1 : 0;
+    if (!isInKernel) numLaunched++;
     at += MERGE_WORDS;
     const numRows = numTokens * groupSize;
-    for (; piece < end; piece++) {
+    // The pieces of a unit are neighbours.
+    for (let pieceItem = item; piece < end; piece++, pieceItem += ITEM_WORDS) {
       words[partialsOffset + piece] = partialRow;
       partialRow += numRows;
+      if (isInKernel) words[pieceItem + ITEM_MERGE] = unit;
     }
   }
-  return numCutUnits;
+  return numLaunched;
 }
 
 /**
@@ -153,6 +166,8 @@ export class RunMerger {
       words[at + MERGE_KV_HEAD] = head;
       words[at + MERGE_PARTIALS_BEGIN] = partialsBegin;
       words[at + MERGE_NUM_PARTIALS] = this.numPartials - partialsBegin;
+      words[at + MERGE_IN_KERNEL] = 0;
+      words[at + MERGE_ARRIVALS] = 0;
     }
   }
 }

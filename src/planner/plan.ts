@@ -48,6 +48,8 @@ export interface WorkItemView {
   readonly partialRow: number;
   /** False if every row sees every token of the range. */
   readonly needsMask: boolean;
+  /** The merge of a piece, if that is `inKernel`; else -1. */
+  readonly merge: number;
 }
 
 /** One `fp_merge_item`, with its partials. */
@@ -60,6 +62,8 @@ export interface MergeItemView {
   readonly kvHead: number;
   /** First workspace row of each partial, in order. */
   readonly partials: readonly number[];
+  /** True if on a GPU the CTA that is the last to finish one of its pieces merges. */
+  readonly inKernel: boolean;
 }
 
 /** One `fp_row_entry`. */
@@ -143,6 +147,8 @@ export interface Plan {
   readonly workspaceBytes: number;
   /** `tile_classes` of `fp_attention_args`: bit c if the launch must be able to run class c. */
   readonly tileClasses: number;
+  /** `launches_merges` of `fp_attention_args`: true if some merge needs a launch of its own. */
+  readonly launchesMerges: boolean;
   /** True if every plan of this planner lies in the same layout. */
   readonly hasFixedCapacity: boolean;
 }
@@ -176,6 +182,7 @@ export function workItemOfPlan({ words, layout }: Plan, index: number): WorkItem
     kvEnd: words[at + WORK_ITEM.kvEnd],
     partialRow: words[at + WORK_ITEM.partialRow],
     needsMask: words[at + WORK_ITEM.needsMask] !== 0,
+    merge: words[at + WORK_ITEM.merge],
   };
 }
 
@@ -188,6 +195,7 @@ export function mergeOfPlan({ words, layout }: Plan, index: number): MergeItemVi
     numTokens: words[at + MERGE_ITEM.numTokens],
     kvHead: words[at + MERGE_ITEM.kvHead],
     partials: Array.from(words.subarray(begin, begin + words[at + MERGE_ITEM.numPartials])),
+    inKernel: words[at + MERGE_ITEM.inKernel] !== 0,
   };
 }
 

@@ -30,6 +30,7 @@ export class PlanState implements Plan {
   maxPartialRows = 0;
   workspaceBytes = 0;
   tileClasses = 0;
+  launchesMerges = false;
   readonly hasFixedCapacity: boolean;
 
   constructor({ numKvHeads, groupSize, capacity }: CheckedConfig, layout: PlanLayout) {

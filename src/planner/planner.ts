@@ -140,13 +140,14 @@ class WorkPlanner implements Planner {
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
     this.#schedule(words, layout);
-    state.numMerges = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
+    const numLaunched = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
+    state.numMerges = this.#scheduler.numCutUnits;
     state.numPartials = this.#scheduler.numCutPieces;
     state.numRowEntries = 0;
     state.setNumLevels(1);
     state.kvIndices[0] = indices;
     state.kvIndexCounts[0] = numKvIndices;
-    this.#finish(numTokens, numRequests, numKvIndices, pageSize);
+    this.#finish(numTokens, numRequests, numKvIndices, pageSize, numLaunched);
   }
 
   #planLevels(qoIndptr: Int32Array, levels: readonly KvLevel[], maskIndptr: Int32Array | undefined): void {
@@ -178,7 +179,7 @@ class WorkPlanner implements Planner {
       state.kvIndices[l] = levels[l].pages.indices;
       state.kvIndexCounts[l] = levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
     }
-    this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize);
+    this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize, state.numMerges);
   }
 
   #schedule(words: Int32Array, layout: PlanLayout): void {
@@ -190,7 +191,13 @@ class WorkPlanner implements Planner {
     this.#queue.append(this.#tiles, scheduler, words, layout);
   }
 
-  #finish(numTokens: number, numRequests: number, numKvIndices: number, pageSize: number): void {
+  #finish(
+    numTokens: number,
+    numRequests: number,
+    numKvIndices: number,
+    pageSize: number,
+    numLaunchedMerges: number,
+  ): void {
     const state = this.#state;
     const { words, layout } = state;
     this.#queue.orderPieces(words, layout, this.#scheduler.numWorkItems);
@@ -206,8 +213,10 @@ class WorkPlanner implements Planner {
     if (!state.hasFixedCapacity) {
       state.maxPartialRows = state.numPartialRows;
       state.tileClasses = this.#tiles.classes;
+      state.launchesMerges = numLaunchedMerges > 0;
     } else {
       state.tileClasses = this.#classesOfCapacity();
+      state.launchesMerges = this.config.capacity!.maxLevels > 1 || (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
     }
     state.workspaceBytes = state.maxPartialRows * (this.config.headDimVo + 1) * 4;
     words[PLAN_HEADER.numTiles] = state.numTiles;

@@ -31,6 +31,7 @@ const {
   kvEnd: ITEM_KV_END,
   partialRow: ITEM_PARTIAL_ROW,
   needsMask: ITEM_NEEDS_MASK,
+  merge: ITEM_MERGE,
 } = WORK_ITEM;
 
 /** Cuts tiles into work items. Its arrays live as long as the planner. */
@@ -255,7 +256,7 @@ export class Scheduler {
   }
 }
 
-/** Writes one item. Its reserved word is 0 from the start: nothing else is ever written there. */
+/** Writes one item, without a merge. */
 function writeItem(
   words: Int32Array,
   workOffset: number,
@@ -276,4 +277,5 @@ function writeItem(
   words[at + ITEM_KV_END] = end;
   words[at + ITEM_PARTIAL_ROW] = partialRow;
   words[at + ITEM_NEEDS_MASK] = isFree ? 0 : 1;
+  words[at + ITEM_MERGE] = -1;
 }

@@ -7,6 +7,7 @@
 #include "kernels/sm80_attention_traits.cuh"
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
+#include "parts/merge_rows.cuh"
 #include "parts/paged_kv.cuh"
 #include "ptx/barrier.cuh"
 
@@ -19,6 +20,7 @@ struct DecodeShared {
   float merge[decode_warps][decode_rows][decode_merge_pitch];
   float shift[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
+  i32 is_last_piece;
   KvCursorState cursors[decode_warps];
 };
 
@@ -74,6 +76,7 @@ class DecodeLoop {
         }
         merge_and_store(p, shared, item, work, head, rows, out[0], state, warp, lane);
       }
+      merge_pieces(p, shared, item, warp, lane);
     }
   }
 
@@ -297,6 +300,24 @@ class DecodeLoop {
       }
       ptx::named_barrier<kMergeThreads>(kMergeBarrier);
     }
+  }
+
+  // If the item is a piece of a unit that is merged here: the CTA that is the last to finish one of its pieces merges them all, in the plan's
+  // order, whoever it is. Its counter is 0 again afterwards.
+  static __device__ __forceinline__ void merge_pieces(const AttentionParams &p, Shared &shared, i32 item, i32 warp, u32 lane) {
+    const i32 index = __ldg(&p.work[item].merge);
+    if (static_cast<u32>(index) >= static_cast<u32>(p.max_merges)) return;
+    // All threads' partial rows are written: merge_and_store ends with a barrier.
+    if (warp == 0 && lane == 0) {
+      MergeItem *merge = const_cast<MergeItem *>(p.merges + index);
+      __threadfence();
+      const i32 arrivals = atomicAdd(&merge->arrivals, 1) + 1;
+      __threadfence();
+      shared.is_last_piece = arrivals == __ldg(&merge->num_partials);
+      if (shared.is_last_piece) merge->arrivals = 0;
+    }
+    ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+    if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo>(p, index, warp, decode_warps, lane);
   }
 
   // A row's largest shift over the warps, and its sum by that.

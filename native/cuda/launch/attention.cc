@@ -16,8 +16,8 @@ namespace {
 // The kernels read the plan by structs of their own, since NVRTC has no <stdint.h>: they must be the header's.
 static_assert(sizeof(PlanHeader) == sizeof(fp_plan_header) && offsetof(PlanHeader, num_merges) == offsetof(fp_plan_header, num_merges));
 static_assert(sizeof(RowTile) == sizeof(fp_row_tile) && offsetof(RowTile, mask_row_begin) == offsetof(fp_row_tile, mask_row_begin));
-static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, needs_mask) == offsetof(fp_work_item, needs_mask));
-static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, num_partials) == offsetof(fp_merge_item, num_partials));
+static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, merge) == offsetof(fp_work_item, merge));
+static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, arrivals) == offsetof(fp_merge_item, arrivals));
 static_assert(sizeof(RowEntry) == sizeof(fp_row_entry) && offsetof(RowEntry, qo_pos) == offsetof(fp_row_entry, qo_pos));
 static_assert(int{kDecodeTile} == FP_TILE_DECODE && int{kPrefillTile} == FP_TILE_PREFILL);
 
@@ -142,7 +142,7 @@ void launch_attention(const Launch &launch, const fp_attention_args &args) {
   if (!queues_tall_tiles || has_short_tiles) {
     launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);
   }
-  if (args.max_merges == 0) return;
+  if (args.max_merges == 0 || args.launches_merges == 0) return;
   char name[32];
   snprintf(name, sizeof name, "merge_%s_d%d", args.dtype == FP_BF16 ? "bf16" : "f16", args.head_dim_vo);
   Kernel &merge = find_kernel(launch.device, "merge", name);

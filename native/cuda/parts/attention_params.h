@@ -42,7 +42,7 @@ struct WorkItem {
   int kv_end;
   int partial_row;
   int needs_mask;
-  int reserved;
+  int merge;
 };
 
 struct MergeItem {
@@ -51,7 +51,9 @@ struct MergeItem {
   int kv_head;
   int partials_begin;
   int num_partials;
-  int reserved[3];
+  int in_kernel;
+  int arrivals;
+  int reserved;
 };
 
 struct RowEntry {

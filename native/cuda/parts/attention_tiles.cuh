@@ -69,7 +69,7 @@ constexpr bool decode_query_in_shared(int head_dim_qk) { return head_dim_qk > 19
 constexpr int decode_query_bytes(int head_dim_qk) { return decode_query_in_shared(head_dim_qk) ? decode_rows * head_dim_qk * 2 : 128; }
 
 constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
-constexpr int decode_state_bytes = decode_warps * (decode_rows * 2 * 4 + 160);
+constexpr int decode_state_bytes = 4 + decode_warps * (decode_rows * 2 * 4 + 160);
 
 constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
   return decode_query_bytes(head_dim_qk) + decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo);
