@@ -11,6 +11,11 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
   using Traits = AttentionTraits<Dtype, kDimQk, kDimVo>;
   extern __shared__ __align__(1024) u8 shared_memory[];
   const ItemRange items = cta_items(p);
+  if constexpr (kTileArch == 90) {
+    // Prefill tiles are in the queue of sm90_prefill.cuh.
+    DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits> *>(shared_memory), items.begin, items.end);
+    return;
+  }
   for (i32 item = items.begin; item < items.end;) {
     const i32 tile_class = item_class(p, item);
     i32 end = item + 1;

@@ -9,6 +9,7 @@
 #include "parts/online_softmax.cuh"
 #include "parts/merge_rows.cuh"
 #include "parts/paged_kv.cuh"
+#include "ptx/atomic.cuh"
 #include "ptx/barrier.cuh"
 
 namespace fp {
@@ -43,8 +44,9 @@ class DecodeLoop {
  public:
   // Computes the items item_begin .. item_end, all of decode tiles.
   static __device__ __forceinline__ void run(const AttentionParams &p, Shared &shared, i32 item_begin, i32 item_end) {
-    const u32 lane = threadIdx.x % 32;
-    const i32 warp = static_cast<i32>(threadIdx.x / 32);
+    const u32 thread = ptx::thread_anew();
+    const u32 lane = thread % 32;
+    const i32 warp = static_cast<i32>(thread / 32);
     if (Traits::kTile.num_warps > decode_warps && warp >= decode_warps) return;
     const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
     const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
@@ -310,9 +312,7 @@ class DecodeLoop {
     // All threads' partial rows are written: merge_and_store ends with a barrier.
     if (warp == 0 && lane == 0) {
       MergeItem *merge = const_cast<MergeItem *>(p.merges + index);
-      __threadfence();
-      const i32 arrivals = atomicAdd(&merge->arrivals, 1) + 1;
-      __threadfence();
+      const i32 arrivals = ptx::atomic_add_acq_rel(&merge->arrivals, 1) + 1;
       shared.is_last_piece = arrivals == __ldg(&merge->num_partials);
       if (shared.is_last_piece) merge->arrivals = 0;
     }

@@ -1,8 +1,8 @@
 // sm80_attention_prefill.cuh: tiles of many rows. Each warp owns some of the tile's rows, all warps share the KV tiles.
 //
-// The tiles of all (item, head) pairs of a stretch form one stream: while tile i is computed, tile i + 1 is copied, across the ends
-// of items too. One barrier a tile: it says that tile i has landed, and that everyone is done with tile i - 1, whose memory tile i + 1
-// takes.
+// The tiles of all (item, head) pairs of a stretch form one stream, across the ends of items too. K and V have a buffer each: while scores
+// of a tile are computed its V is copied, and during its softmax and values the next tile's K (FlashAttention-2's order). Two barriers a
+// tile say that what was copied has landed, and that everyone is done with what the next copy overwrites.
 #pragma once
 #include "kernels/sm80_attention_traits.cuh"
 #include "parts/attention_mask.cuh"
@@ -16,10 +16,8 @@ template <typename Traits>
 struct PrefillShared {
   static constexpr int kTokens = Traits::kPrefillKvTile;
   u16 q[Traits::kPrefillRows * Traits::kDimQk];  // each warp reads and writes its own rows only
-  struct Stage {
-    u16 k[kTokens * Traits::kDimQk];
-    u16 v[kTokens * Traits::kDimVo];
-  } stages[2];
+  u16 k[kTokens * Traits::kDimQk];
+  u16 v[kTokens * Traits::kDimVo];
   // What each warp needs once a tile or less.
   struct WarpState {
     KvCursorState cursor;
@@ -29,7 +27,6 @@ struct PrefillShared {
     i32 item_begin;
     i32 item_end;
     i32 kv_end;  // of the item
-    u32 stage;   // that holds the tile being computed
     // Each thread's softmax state between tiles: the loop has no registers to spare for them.
     SoftmaxState<Traits::kRowTiles> softmax[32];
   } warps[Traits::kTile.num_warps];
@@ -45,71 +42,79 @@ class PrefillLoop {
   static constexpr int kTokenTiles = kTokens / 8;
   static constexpr int kColumnTiles = Traits::kDimVo / 8;
   static constexpr int kQkSteps = Traits::kDimQk / 16;
-  static constexpr u32 kStageBytes = sizeof(typename Shared::Stage);
-  static constexpr u32 kVBytesIntoStage = kTokens * Traits::kDimQk * 2;
   using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, Traits::kThreads, kTokens, kTokens, true>;
   static_assert(sizeof(Shared) == prefill_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
 
  public:
   // Computes the items item_begin .. item_end, all of prefill tiles.
   static __device__ __forceinline__ void run(const AttentionParams &p, Shared &shared, i32 item_begin, i32 item_end) {
-    const u32 thread = threadIdx.x;
+    const u32 thread = ptx::thread_anew();
     const u32 lane = thread % 32;
     const i32 row_begin = static_cast<i32>(thread / 32) * Traits::kWarpRows;
-    const u32 stages = ptx::shared_address(&shared.stages);
+    const u32 k_shared = ptx::shared_address(&shared.k);
+    const u32 v_shared = ptx::shared_address(&shared.v);
     const u32 q_shared = ptx::shared_address(&shared.q) + row_begin * SharedTile<Traits::kDimQk>::kPitch;
     WarpState &warp = shared.warps[thread / 32];
 
-    // The stream starts with an item of one invisible tile, during which the first real one is copied.
     Cursor cursor(warp.cursor, item_begin, item_end);
     cursor.advance(p, 0, thread);
-    warp.visible = {0, 0, 0, 0};
     warp.item = item_begin - 1;
     warp.head = 0;
     warp.item_begin = item_begin;
     warp.item_end = item_end;
-    warp.kv_end = 1;
-    warp.stage = stages;
-    __syncwarp();
+    ptx::cp_async_wait_all();
+    cursor.receive_pages(p, thread);
+    cursor.copy_k(p, k_shared, thread);
     i32 token = 0;
+    next_head(p, warp, row_begin, q_shared, token, lane);
+    ptx::cp_async_wait_all();
+    __syncthreads();
     for (;;) {
       float out[kRowTiles][kColumnTiles][4];
       clear(out);
       warp.softmax[lane] = {};
       for (; token < warp.kv_end; token += kTokens) {
+        // Groups: the unit's q, if this is its first tile; V.
+        copy_v_and_advance(p, cursor, v_shared, ptx::thread_anew());
+        ptx::cp_async_commit();
+        ptx::cp_async_wait<1>();
+        __syncwarp();
+        const bool sees_any = warp.visible.any(token, token + kTokens);
+        float scores[kRowTiles][kTokenTiles][4];
+        if (sees_any) scores_of_tile(scores, q_shared, k_shared);
         ptx::cp_async_wait_all();
         __syncthreads();
-        const u32 stage = warp.stage;
-        const u32 next_stage = stages + (stages + kStageBytes - stage);
         cursor.receive_pages(p, thread);
-        cursor.copy_k(p, next_stage, thread);
-        cursor.copy_v(p, next_stage + kVBytesIntoStage, thread);
-        ptx::cp_async_commit();
-        cursor.advance(p, 0, thread);
-        warp.stage = next_stage;
-        if (warp.visible.any(token, token + kTokens)) {
-          float scores[kRowTiles][kTokenTiles][4];
-          scores_of_tile(scores, q_shared, stage);
+        cursor.copy_k(p, k_shared, ptx::thread_anew());
+        if (sees_any) {
           if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
-          if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, row_begin, token, warp.kv_end, lane);
-          SoftmaxState<kRowTiles> state = warp.softmax[lane];
+          if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, first_row(), token, warp.kv_end);
+          SoftmaxState<kRowTiles> &state = warp.softmax[ptx::lane_anew()];
           state.update(scores, out, p.score_scale);
-          warp.softmax[lane] = state;
-          add_values(out, scores, stage + kVBytesIntoStage);
+          add_values(out, scores, v_shared);
         }
+        ptx::cp_async_wait_all();
+        __syncthreads();
       }
       // This warp is done with its q: fetch the next head's while the output is stored.
       __syncwarp();
       const i32 item = warp.item;
       const i32 head = warp.head;
       const bool more = next_head(p, warp, row_begin, q_shared, token, lane);
-      SoftmaxState<kRowTiles> state = warp.softmax[lane];
-      if (item >= warp.item_begin) store(p, item, head, row_begin, out, state, lane);
+      store(p, item, head, first_row(), out, warp.softmax[ptx::lane_anew()], ptx::lane_anew());
       if (!more) break;
     }
   }
 
  private:
+  // Registers are scarcer than instructions: what follows from the thread's number is found anew where it is needed.
+  static __device__ __forceinline__ i32 first_row() { return static_cast<i32>(ptx::thread_anew() / 32) * Traits::kWarpRows; }
+
+  static __device__ __forceinline__ void copy_v_and_advance(const AttentionParams &p, Cursor &cursor, u32 v_shared, u32 thread) {
+    cursor.copy_v(p, v_shared, thread);
+    cursor.advance(p, 0, thread);
+  }
+
   // Moves on to the next head of the item, or to the next item: starts the copy of its q, and gives its range. False: there is none.
   static __device__ __forceinline__ bool next_head(const AttentionParams &p, WarpState &warp, i32 row_begin, u32 q_shared, i32 &token, u32 lane) {
     i32 item = warp.item;
@@ -166,7 +171,6 @@ class PrefillLoop {
     }
   }
 
-  // Where a lane reads fragments is found anew for each tile: registers are scarcer than instructions.
   static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], u32 q_shared, u32 k_shared) {
     const u32 lane = ptx::lane_anew();
     const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
@@ -219,9 +223,9 @@ class PrefillLoop {
 
   // Boundary tiles only; reads the plan again so that the others need not keep it in registers.
   static __device__ __forceinline__ void mask_tile(const AttentionParams &p, float (&scores)[kRowTiles][kTokenTiles][4], i32 item, i32 row_begin, i32 token,
-                                                   i32 kv_end, u32 lane) {
+                                                   i32 kv_end) {
     const i32 tile = Item(p, item).tile;
-    mask_scores(p, scores, TileRows(p, tile, Traits::kPrefillRows), p.tiles + tile, row_begin, token, kv_end, __ldg(&p.work[item].needs_mask) != 0, lane);
+    mask_scores(p, scores, TileRows(p, tile, Traits::kPrefillRows), p.tiles + tile, row_begin, token, kv_end, __ldg(&p.work[item].needs_mask) != 0, ptx::lane_anew());
   }
 
   static __device__ __forceinline__ void store(const AttentionParams &p, i32 item, i32 head_of_item, i32 row_begin, float (&out)[kRowTiles][kColumnTiles][4],

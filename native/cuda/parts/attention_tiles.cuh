@@ -1,15 +1,16 @@
 // attention_tiles.cuh: the one table of tile shapes of the sm_80 attention kernels, and what they cost. Plain C++: the launcher
 // reads the same table as the kernels, so that both agree on shared memory and on the rows of a tile.
 //
-// Worked example, d = 128 on Hopper (65536 registers and 227 KB of shared memory an SM, 2 CTAs of 128 threads):
+// Worked example, d = 128 on an A100 (65536 registers and 164 KB of shared memory an SM, 2 CTAs of 128 threads):
 //   prefill  a warp owns 32 rows: 128 f32 registers of output, 64 of scores (KV tile 64), some 50 of fragments and addresses: the
-//            compiler fills all 255. Shared memory: q 128 x 256 B = 32 KB, two stages of k and v tiles 2 x 2 x 64 x 256 B = 64 KB. A
-//            tile is read by 4 warps, and q by its own: 160 KB, 1280 cycles at 128 B a cycle, against about 1760 cycles of matrix
-//            work (256 mma a warp at 6.9 cycles). 16 rows a warp would read k and v twice as often, a KV tile of 32 q; so 32 rows
-//            wherever the output fits the registers (d <= 128), and 64 tokens wherever two stages fit shared memory twice.
+//            compiler fills all 255. Shared memory: q 128 x 256 B = 32 KB, k and v tiles 2 x 64 x 256 B = 32 KB, states 5 KB. A tile is
+//            read by 4 warps, and q by its own: 160 KB, 1280 cycles at 128 B a cycle, against 2048 cycles of matrix work (256 mma a
+//            warp at 8 cycles). 16 rows a warp would read k and v twice as often, a KV tile of 32 q; so 32 rows wherever the output
+//            fits the registers (d <= 128), and 64 tokens wherever the scores do too.
 //   decode   4 warps, each with its own ring of 16-token chunks of k and v in turn (4 KB): 6 slots are 96 KB a CTA and 192 KB in
-//            flight an SM. By Little's law 25 to 40 KB would do; the rest rides out what warps do between two chunks.
-// Ampere and Ada have 163 KB and 99 KB: rings of 32 to 72 KB.
+//            flight an SM of Hopper. By Little's law 25 to 40 KB would do; the rest rides out what warps do between two chunks.
+// Ampere and Ada have 163 KB and 99 KB: rings of 32 to 72 KB. On Hopper only decode tiles come here: for prefill see
+// parts/prefill_tiles_sm90.h.
 #pragma once
 
 namespace fp {
@@ -38,13 +39,13 @@ constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_v
     if (head_dim_qk == 64) return {4, 2, 2, 64, 12};
     if (head_dim_qk == 96) return {4, 2, 2, 64, 8};
     if (head_dim_qk == 128) return {4, 2, 2, 64, 6};
-    if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 4};
-    if (head_dim_qk == 192) return {8, 1, 1, 64, 8};
-    return {8, 1, 1, 32, 6};
+    if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 64, 4};
+    if (head_dim_qk == 192) return {4, 2, 1, 64, 4};
+    return {4, 1, 1, 64, 6};
   }
   if (head_dim_qk == 64) return {4, 2, 2, 64, 4};
-  if (head_dim_qk == 96) return {4, 2, 2, 32, 2};
-  if (head_dim_qk == 128) return {4, 2, 2, 32, 4};
+  if (head_dim_qk == 96) return {4, 2, 2, 64, 2};
+  if (head_dim_qk == 128) return {4, 2, 2, 64, 4};
   if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 2};
   if (head_dim_qk == 192) return {8, 1, 1, 32, 2};
   return {8, 1, 1, 16, 2};
@@ -52,11 +53,11 @@ constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_v
 
 constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
 
-// A warp's state: 200 bytes, and each lane's softmax state.
-constexpr int prefill_state_bytes(const AttentionTile &tile) { return 200 + 32 * tile.row_tiles * 16; }
+// A warp's state: 196 bytes, and each lane's softmax state.
+constexpr int prefill_state_bytes(const AttentionTile &tile) { return 196 + 32 * tile.row_tiles * 16; }
 
 constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
-  return prefill_rows(tile) * head_dim_qk * 2 + 2 * tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * 2 +
+  return prefill_rows(tile) * head_dim_qk * 2 + tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * 2 +
          tile.num_warps * prefill_state_bytes(tile);
 }
 
