@@ -33,15 +33,15 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
 
 }  // namespace fp
 
-// The kernels of one head dim.
-#define FP_INSTANTIATE_ATTENTION(kDimQk, kDimVo)                                                                                  \
+// The kernels of one shape, which their names say: d128, or d192_v128 if values have another dim.
+#define FP_INSTANTIATE_ATTENTION(shape, kDimQk, kDimVo)                                                                           \
   extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kThreads,                          \
                                                fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kCtasPerSm)                        \
-      attention_bf16(const __grid_constant__ fp::AttentionParams params) {                                                       \
+      attention_##shape##_bf16(const __grid_constant__ fp::AttentionParams params) {                                             \
     fp::attention<fp::Bf16, kDimQk, kDimVo>(params);                                                                             \
   }                                                                                                                              \
   extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kThreads,                           \
                                                fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kCtasPerSm)                         \
-      attention_f16(const __grid_constant__ fp::AttentionParams params) {                                                        \
+      attention_##shape##_f16(const __grid_constant__ fp::AttentionParams params) {                                              \
     fp::attention<fp::F16, kDimQk, kDimVo>(params);                                                                              \
   }

@@ -42,13 +42,13 @@ __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
     fp::prefill_sm90<fp::PrefillTraits90<Dtype, kDimQk, kDimVo, kGather, kFeatures>>(params);                                       \
   }
 
-// The kernels of one head dim: with TMA or gathered rows, plain or with soft cap and custom masks.
-#define FP_INSTANTIATE_PREFILL_SM90_ALL(kDimQk, kDimVo)                                         \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16, fp::Bf16, kDimQk, kDimVo, false, false)             \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_features, fp::Bf16, kDimQk, kDimVo, false, true)     \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_gather, fp::Bf16, kDimQk, kDimVo, true, false)       \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_bf16_gather_features, fp::Bf16, kDimQk, kDimVo, true, true) \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_f16, fp::F16, kDimQk, kDimVo, false, false)               \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_features, fp::F16, kDimQk, kDimVo, false, true)       \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_gather, fp::F16, kDimQk, kDimVo, true, false)         \
-  FP_INSTANTIATE_PREFILL_SM90(prefill_f16_gather_features, fp::F16, kDimQk, kDimVo, true, true)
+// The kernels of one shape: with TMA or gathered rows, plain or with soft cap and custom masks.
+#define FP_INSTANTIATE_PREFILL_SM90_ALL(shape, kDimQk, kDimVo)                                              \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_bf16, fp::Bf16, kDimQk, kDimVo, false, false)               \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_bf16_features, fp::Bf16, kDimQk, kDimVo, false, true)       \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_bf16_gather, fp::Bf16, kDimQk, kDimVo, true, false)         \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_bf16_gather_features, fp::Bf16, kDimQk, kDimVo, true, true) \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_f16, fp::F16, kDimQk, kDimVo, false, false)                 \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_f16_features, fp::F16, kDimQk, kDimVo, false, true)         \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_f16_gather, fp::F16, kDimQk, kDimVo, true, false)           \
+  FP_INSTANTIATE_PREFILL_SM90(prefill_##shape##_f16_gather_features, fp::F16, kDimQk, kDimVo, true, true)

@@ -1,7 +1,8 @@
 // access.h: how a tensor's elements may be read and written, for launchers that choose between a kernel of 16-byte accesses ("wide")
-// and one for any address ("narrow").
+// and one for any address ("narrow"); and the words by which kernels' names say what they are for.
 #pragma once
 #include <cstdint>
+#include <cstdio>
 
 #include "../../flashpage.h"
 
@@ -11,6 +12,18 @@ inline int element_bytes(int dtype) { return dtype == FP_F32 ? 4 : 2; }
 
 // Of kernel names.
 inline const char *dtype_suffix(int dtype) { return dtype == FP_F32 ? "f32" : dtype == FP_F16 ? "f16" : "bf16"; }
+
+// Of kernel and module names too: head dims as in "d128", or "d192_v128" if values have another.
+struct ShapeSuffix {
+  char text[24];
+  ShapeSuffix(int head_dim_qk, int head_dim_vo) {
+    if (head_dim_qk == head_dim_vo) {
+      std::snprintf(text, sizeof text, "d%d", head_dim_qk);
+    } else {
+      std::snprintf(text, sizeof text, "d%d_v%d", head_dim_qk, head_dim_vo);
+    }
+  }
+};
 
 inline int64_t stride_bytes(double elements, int dtype) { return static_cast<int64_t>(elements) * element_bytes(dtype); }
 

@@ -7,6 +7,7 @@
 
 #include "../parts/attention_params.h"
 #include "../parts/attention_tiles.cuh"
+#include "access.h"
 #include "cuda.h"
 #include "prefill_sm90.h"
 
@@ -37,12 +38,10 @@ Variant find_variant(CudaDevice &device, int dtype, int head_dim_qk, int head_di
   if (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128)) {
     fail(FP_NOT_SUPPORTED, "head_dim_qk is %d and head_dim_vo %d. On CUDA they must be equal, or 192 and 128.", head_dim_qk, head_dim_vo);
   }
-  char module[48];
-  if (head_dim_vo == head_dim_qk) {
-    snprintf(module, sizeof module, "sm80_attention_d%d", head_dim_qk);
-  } else {
-    snprintf(module, sizeof module, "sm80_attention_d%d_v%d", head_dim_qk, head_dim_vo);
-  }
+  const ShapeSuffix shape(head_dim_qk, head_dim_vo);
+  char module[48], name[48];
+  snprintf(module, sizeof module, "sm80_attention_%s", shape.text);
+  snprintf(name, sizeof name, "attention_%s_%s", shape.text, dtype_suffix(dtype));
   Variant variant;
   variant.tile = attention_tile(image_arch(device), head_dim_qk, head_dim_vo);
   variant.threads = static_cast<unsigned>(variant.tile.num_warps) * 32;
@@ -50,7 +49,7 @@ Variant find_variant(CudaDevice &device, int dtype, int head_dim_qk, int head_di
   if (variant.shared_bytes > max_shared_bytes(device)) {
     fail(FP_NOT_SUPPORTED, "head dim %d needs %d bytes of shared memory a CTA, and this GPU has %d.", head_dim_qk, variant.shared_bytes, max_shared_bytes(device));
   }
-  variant.kernel = &find_kernel(device, module, dtype == FP_BF16 ? "attention_bf16" : "attention_f16", variant.shared_bytes);
+  variant.kernel = &find_kernel(device, module, name, variant.shared_bytes);
   return variant;
 }
 
@@ -144,7 +143,7 @@ void launch_attention(const Launch &launch, const fp_attention_args &args) {
   }
   if (args.max_merges == 0 || args.launches_merges == 0) return;
   char name[32];
-  snprintf(name, sizeof name, "merge_%s_d%d", args.dtype == FP_BF16 ? "bf16" : "f16", args.head_dim_vo);
+  snprintf(name, sizeof name, "merge_d%d_%s", args.head_dim_vo, dtype_suffix(args.dtype));
   Kernel &merge = find_kernel(launch.device, "merge", name);
   const Grid grid{static_cast<unsigned>(std::min(args.max_merges, 4 * num_sms(launch.device))), has_tall_tiles ? unsigned{merge_row_groups} : 1u};
   launch_kernel(launch, merge, grid, merge_threads, 0, &params);

@@ -5,6 +5,7 @@
 
 #include "../parts/prefill_params_sm90.h"
 #include "../parts/prefill_tiles_sm90.h"
+#include "access.h"
 #include "kv_map.h"
 
 namespace fp::cuda {
@@ -38,13 +39,10 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
   }
   if (gathers) tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, true, has_features);
 
-  char module[48], name[48];
-  if (args.head_dim_qk == args.head_dim_vo) {
-    snprintf(module, sizeof module, "sm90_prefill_d%d", args.head_dim_qk);
-  } else {
-    snprintf(module, sizeof module, "sm90_prefill_d%d_v%d", args.head_dim_qk, args.head_dim_vo);
-  }
-  snprintf(name, sizeof name, "prefill_%s%s%s", args.dtype == FP_BF16 ? "bf16" : "f16", gathers ? "_gather" : "", has_features ? "_features" : "");
+  const ShapeSuffix shape(args.head_dim_qk, args.head_dim_vo);
+  char module[48], name[64];
+  snprintf(module, sizeof module, "sm90_prefill_%s", shape.text);
+  snprintf(name, sizeof name, "prefill_%s_%s%s%s", shape.text, dtype_suffix(args.dtype), gathers ? "_gather" : "", has_features ? "_features" : "");
   const int shared_bytes = prefill_shared_bytes_sm90(tile, args.head_dim_qk, args.head_dim_vo);
   Kernel &kernel = find_kernel(launch.device, module, name, shared_bytes);
   launch_kernel(launch, kernel, {static_cast<unsigned>(num_sms(launch.device))}, static_cast<unsigned>(prefill_threads_sm90(tile)), static_cast<unsigned>(shared_bytes), &params);

@@ -1,4 +1,4 @@
 // Attention, head dim 128.
 #include "kernels/sm80_attention.cuh"
 
-FP_INSTANTIATE_ATTENTION(128, 128)
+FP_INSTANTIATE_ATTENTION(d128, 128, 128)

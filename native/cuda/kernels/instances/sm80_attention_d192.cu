@@ -1,4 +1,4 @@
 // Attention, head dim 192.
 #include "kernels/sm80_attention.cuh"
 
-FP_INSTANTIATE_ATTENTION(192, 192)
+FP_INSTANTIATE_ATTENTION(d192, 192, 192)

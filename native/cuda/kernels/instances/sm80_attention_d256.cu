@@ -1,4 +1,4 @@
 // Attention, head dim 256.
 #include "kernels/sm80_attention.cuh"
 
-FP_INSTANTIATE_ATTENTION(256, 256)
+FP_INSTANTIATE_ATTENTION(d256, 256, 256)

@@ -1,4 +1,4 @@
 // Attention, head dim 64.
 #include "kernels/sm80_attention.cuh"
 
-FP_INSTANTIATE_ATTENTION(64, 64)
+FP_INSTANTIATE_ATTENTION(d64, 64, 64)

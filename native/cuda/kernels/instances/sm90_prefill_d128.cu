@@ -1,4 +1,4 @@
 // Prefill on Hopper, head dim 128.
 #include "kernels/sm90_prefill.cuh"
 
-FP_INSTANTIATE_PREFILL_SM90_ALL(128, 128)
+FP_INSTANTIATE_PREFILL_SM90_ALL(d128, 128, 128)

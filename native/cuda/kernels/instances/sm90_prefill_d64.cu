@@ -1,4 +1,4 @@
 // Prefill on Hopper, head dim 64.
 #include "kernels/sm90_prefill.cuh"
 
-FP_INSTANTIATE_PREFILL_SM90_ALL(64, 64)
+FP_INSTANTIATE_PREFILL_SM90_ALL(d64, 64, 64)

@@ -1,0 +1,9 @@
+// address.cuh: emulates native/cuda/ptx/address.cuh.
+#pragma once
+#include "parts/types.cuh"
+
+namespace fp::ptx {
+
+inline u32 shared_address(const void *pointer, emulation::Site site = emulation::Site::current()) { return emulation::shared_address(pointer, site); }
+
+}  // namespace fp::ptx
