@@ -3,6 +3,7 @@
  * (query token, KV head) exactly once, every output row written exactly once, every partial read by the merge that owns it.
  */
 import assert from "node:assert/strict";
+import { MERGE_ITEM } from "../../src/ffi/structs.gen.ts";
 import { kvLensOfLevels, singleLevel } from "../../src/formats/levels.ts";
 import { kvLen } from "../../src/formats/page_table.ts";
 import {
@@ -108,6 +109,7 @@ export function checkPlan(plan: Plan, problem: AttentionProblem, config: Checked
   assert.ok(partialRowsUsed.every((used) => used === 1), "a workspace row is counted and never written");
   checkCoverage(pieces, tables.kvLens, qoIndptr, config);
   checkMerges(plan, pieces, numKvHeads);
+  checkMergesInKernel(plan);
 }
 
 function checkSections(
@@ -254,6 +256,27 @@ function checkCoverage(pieces: Piece[][], kvLens: Int32Array, qoIndptr: Int32Arr
     assert.ok(reached >= end, `token ${token} of request ${request} misses KV position ${reached} of ${begin}..${end}`);
     assert.ok(list.length > 0, `token ${token} has no work item, so its output is never written`);
   });
+}
+
+/** The pieces that name a merge are those that it lists and counts, all of decode tiles; no other merge is named, and `launchesMerges` tells of those. */
+function checkMergesInKernel(plan: Plan): void {
+  const rowsOf = new Map<number, number[]>();
+  for (let i = 0; i < plan.numWorkItems; i++) {
+    const { merge, partialRow, tile, numKvHeads } = workItemOfPlan(plan, i);
+    if (merge < 0) continue;
+    assert.ok(merge < plan.numMerges && numKvHeads === 1, `item ${i} names merge ${merge} of ${plan.numMerges}`);
+    assert.equal(tileOfPlan(plan, tile).tileClass, "decode", `item ${i} names a merge`);
+    rowsOf.set(merge, [...rowsOf.get(merge) ?? [], partialRow]);
+  }
+  let launches = false;
+  for (let i = 0; i < plan.numMerges; i++) {
+    const { inKernel, partials } = mergeOfPlan(plan, i);
+    assert.equal(plan.words[plan.layout.mergesOffset + i * MERGE_ITEM.words + MERGE_ITEM.arrivals], 0);
+    assert.deepEqual(rowsOf.get(i) ?? [], inKernel ? partials : [], `pieces that name merge ${i}`);
+    launches ||= !inKernel;
+  }
+  assert.ok(plan.launchesMerges || !launches, "merges need a launch, and the plan does not say so");
+  assert.ok(plan.hasFixedCapacity || plan.launchesMerges === launches, "the plan says that merges need a launch");
 }
 
 /** One final piece, or partials that one merge lists: no more, no less, in rising order of KV position. */

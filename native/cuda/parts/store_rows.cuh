@@ -19,6 +19,15 @@ __device__ __forceinline__ void transpose_quad(u32 (&v)[4], u32 lane) {
   v[3] = high ? w3 : y;
 }
 
+// Between neighbouring lanes: lane t had columns 2t, 2t + 1 of two column tiles. An even one gets columns 2t .. 2t + 3 of the first, an odd
+// one 2t - 2 .. 2t + 1 of the second, so that the four lanes of a row hold 16 columns side by side.
+__device__ __forceinline__ void exchange_pair(u32 (&v)[2], u32 lane) {
+  const bool odd = lane & 1;
+  const u32 x = __shfl_xor_sync(0xffffffffu, odd ? v[0] : v[1], 1);
+  v[0] = odd ? x : v[0];
+  v[1] = odd ? v[1] : x;
+}
+
 // The LSE of a tile's row, if it has one.
 __device__ __forceinline__ void store_lse(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, float lse) {
   if (row >= rows.num_rows(p)) return;
@@ -48,14 +57,15 @@ __device__ __forceinline__ void store_row(const AttentionParams &p, const TileRo
   const i32 token_of_tile = divide(row, p.by_group);
   const i32 token = exists ? rows.token(p, token_of_tile) : -1;
   const i32 head = target.head + row - token_of_tile * p.group;
-  char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + lane % 4 * 16;
+  char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + (lane % 2 * 16 + lane / 2 % 2 * 8);
+  // 32 bytes of a row at a time, which is what memory writes. Wider stores would need twice the exchanges.
 #pragma unroll
-  for (int n = 0; n < kDimVo / 8; n += 4) {
-    u32 packed[4];
+  for (int n = 0; n < kDimVo / 8; n += 2) {
+    u32 packed[2];
 #pragma unroll
-    for (int i = 0; i < 4; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
-    transpose_quad(packed, lane);
-    if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+    for (int i = 0; i < 2; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
+    exchange_pair(packed, lane);
+    if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16) = make_uint2(packed[0], packed[1]);
   }
 }
 

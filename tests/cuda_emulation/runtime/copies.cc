@@ -20,27 +20,27 @@ bool is_early(Cta &cta) {
 }
 
 void perform(const Cta &cta, ThreadCopy &copy, const Site &site) {
-  unsigned char *to = cta.shared_at(copy.target, 16, site);
+  unsigned char *to = cta.shared_at(copy.target, copy.num_bytes, site);
   if (copy.valid) {
-    std::memcpy(to, copy.source, 16);
+    std::memcpy(to, copy.source, copy.num_bytes);
   } else {
-    std::memset(to, 0, 16);
+    std::memset(to, 0, copy.num_bytes);
   }
   copy.done = true;
 }
 
 }  // namespace
 
-void cp_async_16(u32 target, const void *source, bool valid, const Site &site) {
+void cp_async(u32 target, const void *source, u32 num_bytes, bool valid, const Site &site) {
   Thread &me = self();
-  if (target % 16 != 0) fail(site, "cp.async to %u: not a multiple of 16", target);
-  if (reinterpret_cast<uintptr_t>(source) % 16 != 0) fail(site, "cp.async from %p: not a multiple of 16", source);
-  if (valid && !memory_contains(reinterpret_cast<uintptr_t>(source), 16)) {
+  if (target % num_bytes != 0) fail(site, "cp.async to %u: not a multiple of %u", target, num_bytes);
+  if (reinterpret_cast<uintptr_t>(source) % num_bytes != 0) fail(site, "cp.async from %p: not a multiple of %u", source, num_bytes);
+  if (valid && !memory_contains(reinterpret_cast<uintptr_t>(source), num_bytes)) {
     fail(site, "cp.async from %p, which is %s", source, describe_address(reinterpret_cast<uintptr_t>(source)).c_str());
   }
-  ThreadCopy &copy = me.copies.emplace_back(ThreadCopy{target, source, valid, false});
+  ThreadCopy &copy = me.copies.emplace_back(ThreadCopy{target, source, num_bytes, valid, false});
   me.site = site;
-  me.cta->shared_at(target, 16, site);
+  me.cta->shared_at(target, num_bytes, site);
   if (is_early(*me.cta)) perform(*me.cta, copy, site);
 }
 

@@ -34,6 +34,7 @@ class Random {
 struct ThreadCopy {
   u32 target;
   const void *source;
+  u32 num_bytes;
   bool valid;
   bool done;
 };

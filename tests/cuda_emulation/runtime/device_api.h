@@ -42,7 +42,8 @@ void mbarrier_init(u32 barrier, u32 num_arrivals, const Site &site);
 void mbarrier_arrive(u32 barrier, u32 expected_bytes, const Site &site);
 void mbarrier_wait(u32 barrier, u32 parity, const Site &site);
 
-void cp_async_16(u32 target, const void *source, bool valid, const Site &site);
+// 4 or 16 bytes; if not `valid`, zeros.
+void cp_async(u32 target, const void *source, u32 num_bytes, bool valid, const Site &site);
 void cp_async_commit();
 void cp_async_wait(u32 num_pending, const Site &site);
 void cp_async_arrive(u32 barrier, const Site &site);
