@@ -1,16 +1,20 @@
-/** The documentation holds: paths that it names are there, links lead somewhere, tasks exist, and its TypeScript runs. */
+/** The documentation holds: paths that it names are there, links lead somewhere, tasks exist, its TypeScript runs, and its figures are measured ones. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { madePages } from "../scripts/pages/pages.ts";
+import type { ResultRow } from "../scripts/pages/result_file.ts";
+import { fillTables } from "../scripts/pages/tables.ts";
 import { TemporaryFolder } from "./support/package_copy.ts";
 import { readText, ROOT } from "./support/paths.ts";
 import { runScript } from "./support/subprocess.ts";
 
 const pages = [
   "README.md",
-  ...readdirSync(`${ROOT}/docs`).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
-]
-  .filter((path) => existsSync(`${ROOT}/${path}`));
+  ...readdirSync(`${ROOT}/docs`, { recursive: true }).map(String).filter((name) => name.endsWith(".md")).map((name) =>
+    `docs/${name}`
+  ),
+];
 
 /** Folders of which documentation may name files; what a name like `kv_indices` means is not for a test to guess. */
 const PATH = /^(src|native|scripts|tests|bench|examples|docs)\/[\w./-]*$/;
@@ -61,3 +65,40 @@ for (const page of pages) {
     });
   });
 }
+
+describe("tables and pictures of measured figures", () => {
+  it("say what bench/results says", () => {
+    for (const [path, text] of madePages(ROOT)) {
+      assert.equal(readText(path), text, `${path} is stale: run \`deno task pages\``);
+    }
+  });
+
+  it("are made from the rows that a mark asks for", () => {
+    const rows: ResultRow[] = [
+      { case: "decode b=1 page=16", unit: "us", ours: 20, peers: { other: 30 }, roofline: 15 },
+      { case: "decode b=16 page=16", unit: "us", ours: 1234.5, peers: {}, roofline: null },
+    ];
+    const file = { device: "A GPU", buildId: "0123", command: "deno run bench.ts", date: "2026-01-02T03:04:05Z", rows };
+    const page = "a\n<!-- results gpu/decode only b=1 -->\nold\n<!-- end of results -->\nb\n";
+    assert.equal(
+      fillTables(page, "../", (name) => (assert.equal(name, "gpu/decode"), file)),
+      `a
+<!-- results gpu/decode only b=1 -->
+
+| case               | unit | flashpage | other | share of the limit |
+| ------------------ | ---- | --------- | ----- | ------------------ |
+| decode b=1 page=16 | us   | **20**    | 30    | 75 %               |
+
+\`\`\`sh
+deno run bench.ts
+\`\`\`
+
+A GPU, 2026-01-02, build \`0123\` ([all figures](../bench/results/gpu/decode.json))
+
+<!-- end of results -->
+b
+`,
+    );
+    assert.throws(() => fillTables(page, "", () => ({ ...file, rows: [rows[1]] })), /no row with b=1/);
+  });
+});

@@ -28,7 +28,7 @@ export function resultsText(device: Device, rows: readonly ResultRow[]): string 
     buildId: device.native.fp_build_id(),
     command: commandLine(),
     date: new Date().toISOString(),
-    rows,
+    rows: rows.map((row) => ({ ...row, ours: round(row.ours) })),
   };
   return JSON.stringify(file, null, 1) + "\n";
 }

@@ -98,6 +98,7 @@ export class ComposedTiles {
       pageBase += pages.indptr[numRows];
     }
     this.#addUncovered(tiles);
+    tiles.measure();
     this.#markPartial(tiles);
   }
 
@@ -340,7 +341,7 @@ export class ComposedTiles {
       if (this.numCovers[token] < 2) continue;
       for (let l = 0; l < this.numLevels; l++) {
         const tile = this.tileOf[l * this.numTokens + token];
-        if (tile >= 0) tiles.isPartial[tile] = 1;
+        if (tile >= 0) tiles.markPartial(tile);
       }
     }
   }

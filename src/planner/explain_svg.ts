@@ -7,21 +7,24 @@ import { type ItemLoad, totalsOf } from "./loads.ts";
 
 const WIDTH = 960;
 const HEIGHT = 360;
-const LEFT = 64;
+const LEFT = 84;
 const TOP = 40;
 const BOTTOM = 40;
 
 /**
  * A bar a CTA, from left to right; its items from the bottom up, in the order they run. Items of one tile have one colour; prefill
  * items have an outline. The dashed line is the mean: a balanced plan ends at it everywhere.
+ *
+ * @param scale a cost that the picture has room for at least, so that pictures of one height can be compared.
  */
-export function drawLoads(loads: readonly (readonly ItemLoad[])[], title: string): string {
+export function drawLoads(loads: readonly (readonly ItemLoad[])[], title: string, scale = 1): string {
   const totals = totalsOf(loads);
-  const max = totals.reduce((a, b) => Math.max(a, b), 1);
+  const max = totals.reduce((a, b) => Math.max(a, b), 0);
   const mean = totals.reduce((a, b) => a + b, 0) / Math.max(1, totals.length);
   const plotHeight = HEIGHT - TOP - BOTTOM;
   const barWidth = (WIDTH - LEFT - 16) / Math.max(1, loads.length);
-  const yOf = (cost: number): number => TOP + plotHeight * (1 - cost / (1.05 * max));
+  const height = 1.05 * Math.max(max, scale, 1);
+  const yOf = (cost: number): number => TOP + plotHeight * (1 - cost / height);
   const bars: string[] = [];
   loads.forEach((items, cta) => {
     let cost = 0;

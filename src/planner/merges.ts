@@ -10,35 +10,56 @@ import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
 import type { TileList } from "./tiles.ts";
 
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const { words: TILE_WORDS, tokenBegin: TILE_TOKEN_BEGIN, numTokens: TILE_NUM_TOKENS } = ROW_TILE;
+const {
+  words: ITEM_WORDS,
+  tile: ITEM_TILE,
+  kvHeadBegin: ITEM_KV_HEAD_BEGIN,
+  partialRow: ITEM_PARTIAL_ROW,
+  kvBegin: ITEM_KV_BEGIN,
+  numKvHeads: ITEM_NUM_KV_HEADS,
+} = WORK_ITEM;
+const {
+  words: MERGE_WORDS,
+  tokenBegin: MERGE_TOKEN_BEGIN,
+  numTokens: MERGE_NUM_TOKENS,
+  kvHead: MERGE_KV_HEAD,
+  partialsBegin: MERGE_PARTIALS_BEGIN,
+  numPartials: MERGE_NUM_PARTIALS,
+} = MERGE_ITEM;
+
 /**
  * Merges of a plan whose tokens have one tile each, side by side: one for each unit that was cut, over the tile's tokens. The
- * pieces of a unit are neighbours in the list of items.
+ * partial rows of all pieces lie one after another in the workspace, because nothing but pieces has partials here.
  *
  * @returns the number of merges; `partials` has one entry a piece, in the same order.
  */
 export function writeCutMerges(
   scheduler: Scheduler,
+  groupSize: number,
   words: Int32Array,
   { tilesOffset, workOffset, mergesOffset, partialsOffset }: PlanLayout,
 ): number {
-  const { numCutUnits, cutUnitItem, cutUnitPieces } = scheduler;
-  let numPartials = 0;
+  const { numCutUnits, cutUnitItem, cutUnitPiece } = scheduler;
+  let piece = 0;
+  let partialRow = 0;
+  let at = mergesOffset;
   for (let unit = 0; unit < numCutUnits; unit++) {
-    let item = workOffset + cutUnitItem[unit] * WORK_ITEM.words;
-    const tile = tilesOffset + words[item + WORK_ITEM.tile] * ROW_TILE.words;
-    const numPieces = cutUnitPieces[unit];
-    const at = mergesOffset + unit * MERGE_ITEM.words;
-    words[at + MERGE_ITEM.tokenBegin] = words[tile + ROW_TILE.tokenBegin];
-    words[at + MERGE_ITEM.numTokens] = words[tile + ROW_TILE.numTokens];
-    words[at + MERGE_ITEM.kvHead] = words[item + WORK_ITEM.kvHeadBegin];
-    words[at + MERGE_ITEM.partialsBegin] = numPartials;
-    words[at + MERGE_ITEM.numPartials] = numPieces;
-    words[at + MERGE_ITEM.reserved0] = 0;
-    words[at + MERGE_ITEM.reserved1] = 0;
-    words[at + MERGE_ITEM.reserved2] = 0;
-    for (let piece = 0; piece < numPieces; piece++) {
-      words[partialsOffset + numPartials++] = words[item + WORK_ITEM.partialRow];
-      item += WORK_ITEM.words;
+    const item = workOffset + cutUnitItem[unit] * ITEM_WORDS;
+    const tile = tilesOffset + words[item + ITEM_TILE] * TILE_WORDS;
+    const numTokens = words[tile + TILE_NUM_TOKENS];
+    const end = cutUnitPiece[unit + 1];
+    words[at + MERGE_TOKEN_BEGIN] = words[tile + TILE_TOKEN_BEGIN];
+    words[at + MERGE_NUM_TOKENS] = numTokens;
+    words[at + MERGE_KV_HEAD] = words[item + ITEM_KV_HEAD_BEGIN];
+    words[at + MERGE_PARTIALS_BEGIN] = piece;
+    words[at + MERGE_NUM_PARTIALS] = end - piece;
+    at += MERGE_WORDS;
+    const numRows = numTokens * groupSize;
+    for (; piece < end; piece++) {
+      words[partialsOffset + piece] = partialRow;
+      partialRow += numRows;
     }
   }
   return numCutUnits;
@@ -86,11 +107,11 @@ export class RunMerger {
     }
     const firstItem = this.#firstItem;
     for (let item = 0; item < scheduler.numWorkItems; item++) {
-      const at = workOffset + item * WORK_ITEM.words;
-      const tile = words[at + WORK_ITEM.tile];
-      if (words[at + WORK_ITEM.kvBegin] !== tiles.kvBegin[tile]) continue;
-      const headBegin = words[at + WORK_ITEM.kvHeadBegin];
-      const headEnd = headBegin + words[at + WORK_ITEM.numKvHeads];
+      const at = workOffset + item * ITEM_WORDS;
+      const tile = words[at + ITEM_TILE];
+      if (words[at + ITEM_KV_BEGIN] !== tiles.kvBegin[tile]) continue;
+      const headBegin = words[at + ITEM_KV_HEAD_BEGIN];
+      const headEnd = headBegin + words[at + ITEM_NUM_KV_HEADS];
       for (let head = headBegin; head < headEnd; head++) firstItem[tile * numKvHeads + head] = item;
     }
   }
@@ -111,30 +132,27 @@ export class RunMerger {
         const tile = composed.tileOf[l * composed.numTokens + token];
         if (tile < 0) continue;
         const firstRow = composed.indexOf[l * composed.numTokens + token] * groupSize;
-        const rowsOfHead = words[tilesOffset + tile * ROW_TILE.words + ROW_TILE.numTokens] * groupSize;
+        const rowsOfHead = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * groupSize;
         // The pieces of a unit are neighbours, and one KV head each; an item of several KV heads is whole.
         for (let item = this.#firstItem[tile * numKvHeads + head]; item < numWorkItems; item++) {
-          const at = workOffset + item * WORK_ITEM.words;
-          const headBegin = words[at + WORK_ITEM.kvHeadBegin];
+          const at = workOffset + item * ITEM_WORDS;
+          const headBegin = words[at + ITEM_KV_HEAD_BEGIN];
           if (
-            words[at + WORK_ITEM.tile] !== tile || headBegin > head ||
-            headBegin + words[at + WORK_ITEM.numKvHeads] <= head
+            words[at + ITEM_TILE] !== tile || headBegin > head ||
+            headBegin + words[at + ITEM_NUM_KV_HEADS] <= head
           ) break;
-          if (words[at + WORK_ITEM.partialRow] < 0) break;
-          words[partialsOffset + this.numPartials++] = words[at + WORK_ITEM.partialRow] +
+          if (words[at + ITEM_PARTIAL_ROW] < 0) break;
+          words[partialsOffset + this.numPartials++] = words[at + ITEM_PARTIAL_ROW] +
             (head - headBegin) * rowsOfHead + firstRow;
         }
       }
       if (this.numPartials === partialsBegin) continue;
-      const at = mergesOffset + this.numMerges++ * MERGE_ITEM.words;
-      words[at + MERGE_ITEM.tokenBegin] = token;
-      words[at + MERGE_ITEM.numTokens] = numTokens;
-      words[at + MERGE_ITEM.kvHead] = head;
-      words[at + MERGE_ITEM.partialsBegin] = partialsBegin;
-      words[at + MERGE_ITEM.numPartials] = this.numPartials - partialsBegin;
-      words[at + MERGE_ITEM.reserved0] = 0;
-      words[at + MERGE_ITEM.reserved1] = 0;
-      words[at + MERGE_ITEM.reserved2] = 0;
+      const at = mergesOffset + this.numMerges++ * MERGE_WORDS;
+      words[at + MERGE_TOKEN_BEGIN] = token;
+      words[at + MERGE_NUM_TOKENS] = numTokens;
+      words[at + MERGE_KV_HEAD] = head;
+      words[at + MERGE_PARTIALS_BEGIN] = partialsBegin;
+      words[at + MERGE_NUM_PARTIALS] = this.numPartials - partialsBegin;
     }
   }
 }

@@ -39,4 +39,11 @@ export class PlanState implements Plan {
     this.layout = layout;
     this.words = new Int32Array(layout.numPlanWords);
   }
+
+  /** Sets how many arrays of page ids there are. Writing an array's length is slow, even the same. */
+  setNumLevels(numLevels: number): void {
+    if (this.kvIndices.length === numLevels) return;
+    this.kvIndices.length = numLevels;
+    this.kvIndexCounts.length = numLevels;
+  }
 }

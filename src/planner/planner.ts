@@ -28,6 +28,7 @@ import {
   type PlannerConfig,
 } from "./problem.ts";
 import { Queue } from "./queue.ts";
+import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
@@ -62,6 +63,7 @@ class WorkPlanner implements Planner {
   /** The extent that the layout was last seen to hold; -1 before the first plan. */
   #fittedTokens = -1;
   #fittedRequests = -1;
+  /** 0: one level without shared rows. */
   #fittedLevels = -1;
   #fittedKvIndices = -1;
 
@@ -69,7 +71,7 @@ class WorkPlanner implements Planner {
     this.config = config;
     this.#table = new TileTable(config);
     this.#tiles = new TileList(config);
-    this.#scheduler = new Scheduler(config);
+    this.#scheduler = new Scheduler(config, this.#tiles);
     this.#queue = new Queue(config);
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
@@ -134,46 +136,14 @@ class WorkPlanner implements Planner {
     const state = this.#state;
     const { words, layout } = state;
     const tiles = this.#tiles;
-    const tileTable = this.#table;
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
-    for (let r = 0; r < numRequests; r++) {
-      const end = qoIndptr[r + 1];
-      let token = qoIndptr[r];
-      const numPages = indptr[r + 1] - indptr[r];
-      const kvLen = numPages === 0 ? 0 : (numPages - 1) * pageSize + lastPageLen[r];
-      const position = kvLen - end;
-      const isMasked = maskIndptr !== undefined && maskIndptr[r + 1] > maskIndptr[r];
-      const maskByteBegin = isMasked ? maskIndptr[r] : -1;
-      const maskStrideBits = isMasked ? kvLen : 0;
-      while (token < end) {
-        const left = end - token;
-        const count = tileTable.tokensOf(left);
-        const pos = position + token;
-        const maskRow = isMasked ? token - qoIndptr[r] : 0;
-        tiles.add(
-          tileTable.classOf(left),
-          token,
-          count,
-          0,
-          pos,
-          pos + count - 1,
-          indptr[r],
-          0,
-          kvLen,
-          maskByteBegin,
-          maskStrideBits,
-          maskRow,
-          true,
-        );
-        token += count;
-      }
-    }
+    tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
+    tiles.measure();
     this.#schedule(words, layout);
-    state.numMerges = writeCutMerges(this.#scheduler, words, layout);
+    state.numMerges = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numPartials = this.#scheduler.numCutPieces;
     state.numRowEntries = 0;
-    state.kvIndices.length = 1;
-    state.kvIndexCounts.length = 1;
+    state.setNumLevels(1);
     state.kvIndices[0] = indices;
     state.kvIndexCounts[0] = numKvIndices;
     this.#finish(numTokens, numRequests, numKvIndices, pageSize);
@@ -203,8 +173,7 @@ class WorkPlanner implements Planner {
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;
     state.numRowEntries = composed.numRowEntries;
-    state.kvIndices.length = levels.length;
-    state.kvIndexCounts.length = levels.length;
+    state.setNumLevels(levels.length);
     for (let l = 0; l < levels.length; l++) {
       state.kvIndices[l] = levels[l].pages.indices;
       state.kvIndexCounts[l] = levels[l].pages.indptr[levels[l].pages.lastPageLen.length];
@@ -217,7 +186,7 @@ class WorkPlanner implements Planner {
     const { shareTiles, shareCount, shareCost } = this.#tiles;
     scheduler.begin();
     const { numCtas } = this.config.limits;
-    scheduler.cut(this.#tiles, words, layout, shareTiles, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
+    scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
     this.#queue.append(this.#tiles, scheduler, words, layout);
   }
 
@@ -265,13 +234,14 @@ class WorkPlanner implements Planner {
   /** Makes the layout hold a batch: checks the capacity, or grows. The common case, a batch no larger than one before, returns at once. */
   #makeRoom(numTokens: number, numRequests: number, numLevels: number, composes: boolean, numKvIndices: number): void {
     const { capacity } = this.config;
-    const countedLevels = composes ? Math.max(2, numLevels) : 1;
     if (capacity !== undefined) {
-      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, countedLevels);
+      // The bounds of two levels hold for one with shared rows too.
+      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, composes ? Math.max(2, numLevels) : 1);
       return;
     }
+    const fittedLevels = composes ? numLevels : 0;
     if (
-      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && countedLevels <= this.#fittedLevels &&
+      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && fittedLevels <= this.#fittedLevels &&
       numKvIndices <= this.#fittedKvIndices
     ) {
       return;
@@ -284,8 +254,9 @@ class WorkPlanner implements Planner {
     }
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
-    this.#fittedLevels = countedLevels;
-    this.#fittedKvIndices = numKvIndices;
+    this.#fittedLevels = fittedLevels;
+    // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
+    this.#fittedKvIndices = state.layout.maxKvIndices;
   }
 
   #bounds(

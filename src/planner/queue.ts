@@ -24,12 +24,15 @@ import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
 import type { TileList } from "./tiles.ts";
 
-const ITEM_WORDS = WORK_ITEM.words;
+const { words: ITEM_WORDS, kvBegin: ITEM_KV_BEGIN, kvEnd: ITEM_KV_END } = WORK_ITEM;
 
 /** A last round that is emptier than this share of all rounds is cut. */
 const MAX_IDLE_SHARE = 0.01;
 /** Units are of like length if the shortest is at least this share of the longest. */
 const LIKE_LENGTH = 0.7;
+
+/** Pieces of a plan are fewer: less than three for each of 65535 CTAs, and one for each of 65535 KV heads. */
+const MAX_PIECES = 2 ** 20;
 
 /** Orders the queue's tiles and writes their items. Its arrays grow with the batch and stay. */
 export class Queue {
@@ -78,7 +81,7 @@ export class Queue {
     this.#cut(tiles, scheduler, words, layout, 0, firstWhole);
     this.#cut(tiles, scheduler, words, layout, endWhole, queueCount);
     this.numPieces = scheduler.numWorkItems - firstItem;
-    for (let i = firstWhole; i < endWhole; i++) scheduler.appendWhole(tiles, words, layout, order[i]);
+    scheduler.appendWhole(words, layout, order, firstWhole, endWhole);
     this.numItems = Math.max(0, endWhole - firstWhole);
   }
 
@@ -91,17 +94,19 @@ export class Queue {
       this.#pieceKeys = new Float64Array(2 * count);
       this.#pieceWords = new Int32Array(2 * count * ITEM_WORDS);
     }
-    const keys = this.#pieceKeys.subarray(0, count);
-    // One number holds length and place, so that the sort is numeric and stable.
+    const keys = this.#pieceKeys;
+    const copy = this.#pieceWords;
+    // One number holds length and place, so that the sort is numeric and stable. What the array has beyond the pieces goes to its end.
     for (let i = 0; i < count; i++) {
       const at = begin + i * ITEM_WORDS;
-      keys[i] = i - (words[at + WORK_ITEM.kvEnd] - words[at + WORK_ITEM.kvBegin]) * 2 ** 20;
+      keys[i] = i - (words[at + ITEM_KV_END] - words[at + ITEM_KV_BEGIN]) * MAX_PIECES;
     }
+    keys.fill(Infinity, count);
     keys.sort();
-    const copy = this.#pieceWords;
-    copy.set(words.subarray(begin, begin + count * ITEM_WORDS));
+    const numWords = count * ITEM_WORDS;
+    for (let word = 0; word < numWords; word++) copy[word] = words[begin + word];
     for (let i = 0; i < count; i++) {
-      const place = (keys[i] % 2 ** 20 + 2 ** 20) % 2 ** 20;
+      const place = keys[i] - Math.floor(keys[i] / MAX_PIECES) * MAX_PIECES;
       for (let word = 0; word < ITEM_WORDS; word++) {
         words[begin + i * ITEM_WORDS + word] = copy[place * ITEM_WORDS + word];
       }
@@ -110,11 +115,10 @@ export class Queue {
 
   #cut(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, begin: number, end: number): void {
     if (begin >= end) return;
-    const line = begin === 0 ? this.#order : this.#order.subarray(begin, end);
     let cost = 0;
     for (let i = begin; i < end; i++) cost += tiles.unitCost[this.#order[i]];
     const { numKvHeads, limits: { prefillCtas } } = this.#config;
-    scheduler.cut(tiles, words, layout, line, end - begin, cost * numKvHeads, prefillCtas, -1, true);
+    scheduler.cut(words, layout, this.#order, begin, end, cost * numKvHeads, prefillCtas, -1, true);
   }
 
   /** Counting sort by steps, the most first; tiles of as many steps stay in order. */

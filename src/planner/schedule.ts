@@ -6,8 +6,11 @@
  * is long. Each cut moves to the nearest place where it may be: between two units, or between two steps of a unit with enough steps on
  * both sides to be worth the partial rows.
  *
- * Bound: a CTA's cost is at most an equal share, plus one item (the unit it begins in the middle of starts a second time), plus what
- * its two cuts moved: half a step each, or where pieces of that few steps are not worth it, up to 1.5 times the smallest piece each.
+ * Bound: where pieces of one step are worth their cost (all decode tiles with a GPU's costs), a CTA's cost is within one step and one and a half
+ * items of an equal share. Its two cuts are half a step away each; if it begins in the middle of a unit, it starts that unit again, which costs an
+ * item, and if not, the share before may have left it a unit's start; and a unit of a single step is not cut, so half of its item may be on
+ * the wrong side. Where pieces of m > 1 steps are the smallest that are worth it, a cut is up to m steps away. Partial rows come on top: they are
+ * not on the line.
  *
  * @module
  */
@@ -17,8 +20,18 @@ import { minStepsOfPiece } from "./cost.ts";
 import type { CheckedConfig } from "./problem.ts";
 import { TILE_PREFILL, type TileList } from "./tiles.ts";
 
-const TILE_WORDS = ROW_TILE.words;
-const ITEM_WORDS = WORK_ITEM.words;
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const { words: TILE_WORDS, numTokens: TILE_NUM_TOKENS, tileClass: TILE_CLASS } = ROW_TILE;
+const {
+  words: ITEM_WORDS,
+  tile: ITEM_TILE,
+  kvHeadBegin: ITEM_KV_HEAD_BEGIN,
+  numKvHeads: ITEM_NUM_KV_HEADS,
+  kvBegin: ITEM_KV_BEGIN,
+  kvEnd: ITEM_KV_END,
+  partialRow: ITEM_PARTIAL_ROW,
+  needsMask: ITEM_NEEDS_MASK,
+} = WORK_ITEM;
 
 /** Cuts tiles into work items. Its arrays live as long as the planner. */
 export class Scheduler {
@@ -32,26 +45,31 @@ export class Scheduler {
   numCutPieces = 0;
   /** First item of each cut unit. Its other pieces follow at once. */
   readonly cutUnitItem: Int32Array;
-  /** Pieces of each cut unit. */
-  readonly cutUnitPieces: Int32Array;
+  /** [numCutUnits + 1]: number of the first piece of each cut unit, counted over all; at the end `numCutPieces`. */
+  readonly cutUnitPiece: Int32Array;
   readonly #config: CheckedConfig;
-  // The line under way: tiles by their place on it.
-  #line: Int32Array = new Int32Array(0);
-  #lineLength = 0;
-  // The place of a cut: before step #cutStep of KV head #cutHead of the tile at place #cutPlace.
-  #cutPlace = 0;
-  #cutHead = 0;
-  #cutStep = 0;
-  // Cost of the tiles before #prefixPlace.
-  #prefixPlace = 0;
-  #prefixCost = 0;
+  readonly #tiles: TileList;
+  /** [2, #minStepsStride]: the fewest steps of a piece, by class and tokens of its tile. */
+  readonly #minSteps: Int32Array;
+  readonly #minStepsStride: number;
 
-  /** A scheduler for plans of one config. */
-  constructor(config: CheckedConfig) {
+  /** A scheduler for plans of one config, made of the tiles in `tiles`. */
+  constructor(config: CheckedConfig, tiles: TileList) {
+    const { groupSize, limits, costs } = config;
     this.#config = config;
-    const { numCtas, prefillCtas } = config.limits;
-    this.cutUnitItem = new Int32Array(numCtas + prefillCtas);
-    this.cutUnitPieces = new Int32Array(numCtas + prefillCtas);
+    this.#tiles = tiles;
+    this.cutUnitItem = new Int32Array(limits.numCtas + limits.prefillCtas);
+    this.cutUnitPiece = new Int32Array(limits.numCtas + limits.prefillCtas + 1);
+    const stride = Math.floor(Math.max(limits.decodeRows, limits.prefillRows) / groupSize) + 1;
+    this.#minStepsStride = stride;
+    this.#minSteps = new Int32Array(2 * stride);
+    const decodeStep = limits.decodeKvTile * costs.decodeToken;
+    const prefillStep = limits.prefillKvTile * costs.prefillToken;
+    for (let n = 0; n < stride; n++) {
+      const numRows = n * groupSize;
+      this.#minSteps[n] = minStepsOfPiece(decodeStep, costs.decodeItem, numRows, costs.partialRow);
+      this.#minSteps[stride + n] = minStepsOfPiece(prefillStep, costs.prefillItem, numRows, costs.partialRow);
+    }
   }
 
   /** Starts a schedule. */
@@ -63,211 +81,199 @@ export class Scheduler {
   }
 
   /**
-   * Lays tiles end to end and appends the work items of `numShares` equal shares.
+   * Lays tiles end to end and appends the work items of `numShares` equal shares: whole units of neighbouring KV heads as one item, a piece
+   * of a cut unit as one of its own.
    *
-   * @param line the tiles in order, `lineLength` of them; their cost together is `lineCost`.
+   * It is one loop over local variables, for speed. Each turn takes the tile under way from the last cut to the end of the share, if that lies in the
+   * tile, or else to the end of the tile.
+   *
+   * @param line the tiles in order: entries `lineBegin` to `lineEnd` (not included). Their cost together is `lineCost`.
    * @param sharesOffset where the first item of each share, and the end of the last, is written; -1: nowhere.
    * @param oneHead true: an item never has more than one KV head.
    */
   cut(
-    tiles: TileList,
     words: Int32Array,
     layout: PlanLayout,
     line: Int32Array,
-    lineLength: number,
+    lineBegin: number,
+    lineEnd: number,
     lineCost: number,
     numShares: number,
     sharesOffset: number,
     oneHead: boolean,
   ): void {
-    this.#line = line;
-    this.#lineLength = lineLength;
-    this.#prefixPlace = 0;
-    this.#prefixCost = 0;
-    let place = 0;
-    let head = 0;
-    let step = 0;
-    for (let share = 0; share < numShares; share++) {
-      if (sharesOffset >= 0) words[sharesOffset + share] = this.numWorkItems;
-      if (place === lineLength) continue;
-      if (share === numShares - 1) {
-        this.#cutPlace = lineLength;
-        this.#cutHead = 0;
-        this.#cutStep = 0;
-      } else {
-        this.#findCut(tiles, words, layout, Math.floor((share + 1) * lineCost / numShares), place, head, step);
-      }
-      this.#emit(tiles, words, layout, place, head, step, oneHead);
-      place = this.#cutPlace;
-      head = this.#cutHead;
-      step = this.#cutStep;
-    }
-    if (sharesOffset >= 0) words[sharesOffset + numShares] = this.numWorkItems;
-  }
-
-  /** Appends one item for all of a tile: every KV head and all it sees. */
-  appendWhole(tiles: TileList, words: Int32Array, { tilesOffset, workOffset }: PlanLayout, tile: number): void {
-    const { numKvHeads, groupSize } = this.#config;
-    let partialRow = -1;
-    if (tiles.isPartial[tile] === 1) {
-      partialRow = this.numPartialRows;
-      this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize * numKvHeads;
-    }
-    this.#write(tiles, words, workOffset, tile, 0, numKvHeads, tiles.kvBegin[tile], tiles.kvEnd[tile], partialRow);
-  }
-
-  /** Finds the place nearest to `cost` on the line where a cut may be, not before the last cut. */
-  #findCut(
-    tiles: TileList,
-    words: Int32Array,
-    layout: PlanLayout,
-    cost: number,
-    lastPlace: number,
-    lastHead: number,
-    lastStep: number,
-  ): void {
-    const { numKvHeads, groupSize, limits, costs } = this.#config;
-    const { unitCost } = tiles;
-    const line = this.#line;
-    let place = this.#prefixPlace;
-    let prefix = this.#prefixCost;
-    const lastOfAll = this.#lineLength - 1;
-    let tileCost = unitCost[line[place]] * numKvHeads;
-    while (place < lastOfAll && prefix + tileCost <= cost) {
-      prefix += tileCost;
-      tileCost = unitCost[line[++place]] * numKvHeads;
-    }
-    this.#prefixPlace = place;
-    this.#prefixCost = prefix;
-    const tile = line[place];
-    const unit = unitCost[tile];
-    let head = Math.floor((cost - prefix) / unit);
-    if (place < lastPlace || (place === lastPlace && head < lastHead)) {
-      this.#cutPlace = lastPlace;
-      this.#cutHead = lastHead;
-      this.#cutStep = lastStep;
+    if (lineBegin === lineEnd) {
+      if (sharesOffset >= 0) words.fill(this.numWorkItems, sharesOffset, sharesOffset + numShares + 1);
       return;
     }
-    const costInUnit = cost - prefix - head * unit;
-    const numSteps = tiles.numSteps[tile];
-    const first = place === lastPlace && head === lastHead ? lastStep : 0;
-    const isPrefill = words[layout.tilesOffset + tile * TILE_WORDS + ROW_TILE.tileClass] === TILE_PREFILL;
-    const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
-    const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
-    const numRows = words[layout.tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize;
-    const minSteps = minStepsOfPiece(stepCost, itemCost, numRows, costs.partialRow);
-    const wanted = Math.floor((costInUnit - itemCost) / stepCost + 0.5);
-    let step: number;
-    let atEnd = false;
-    if (numSteps - first < 2 * minSteps) {
-      // Too short for two pieces: cut before or after it, whichever is nearer.
-      step = first;
-      atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= numSteps - first;
-    } else if (wanted < first + minSteps) {
-      step = 2 * (wanted - first) < minSteps ? first : first + minSteps;
-    } else if (wanted > numSteps - minSteps) {
-      step = numSteps - minSteps;
-      atEnd = 2 * (numSteps - wanted) < minSteps;
-    } else {
-      step = wanted;
-    }
-    if (atEnd) {
-      step = 0;
-      head++;
-      if (head === numKvHeads) {
-        head = 0;
-        place++;
-      }
-    }
-    this.#cutPlace = place;
-    this.#cutHead = head;
-    this.#cutStep = step;
-  }
-
-  /** Writes the items from a place to the cut: whole units of neighbouring KV heads as one item, a cut unit's piece as one of its own. */
-  #emit(
-    tiles: TileList,
-    words: Int32Array,
-    layout: PlanLayout,
-    place: number,
-    head: number,
-    step: number,
-    oneHead: boolean,
-  ): void {
-    const { numKvHeads, groupSize } = this.#config;
-    const line = this.#line;
-    const cutPlace = this.#cutPlace;
-    const cutHead = this.#cutHead;
-    const cutStep = this.#cutStep;
+    const { numKvHeads, groupSize, limits: { decodeKvTile, prefillKvTile }, costs } = this.#config;
+    const { decodeToken, prefillToken, decodeItem, prefillItem } = costs;
+    const { unitCost, numSteps, kvBegin, kvEnd, freeBegin, freeEnd, isPartial } = this.#tiles;
+    const { cutUnitItem, cutUnitPiece } = this;
     const { tilesOffset, workOffset } = layout;
-    while (place < cutPlace || (place === cutPlace && (head < cutHead || step < cutStep))) {
+    const minStepsOf = this.#minSteps;
+    const minStepsStride = this.#minStepsStride;
+    const decodeStepsPerCost = 1 / (decodeKvTile * decodeToken);
+    const prefillStepsPerCost = 1 / (prefillKvTile * prefillToken);
+    const lastShare = numShares - 1;
+    // Share s ends at cost floor((s + 1) * lineCost / numShares). It is counted up, quotient and remainder by themselves.
+    const quotient = Math.floor(lineCost / numShares);
+    const remainder = (lineCost - quotient * numShares) | 0;
+    let shareEnd = quotient;
+    let fraction = remainder;
+    let share = 0;
+    let item = this.numWorkItems;
+    let partialRows = this.numPartialRows;
+    let cutUnits = this.numCutUnits;
+    let cutPieces = this.numCutPieces;
+    // Cost of the line up to the end of the tile under way.
+    let tileEnd = 0;
+    if (sharesOffset >= 0) words[sharesOffset] = item;
+    for (let place = lineBegin; place < lineEnd; place++) {
       const tile = line[place];
-      const endsHere = place === cutPlace && head === cutHead;
-      const kvBegin = tiles.kvBegin[tile];
-      let begin = kvBegin;
-      let end = tiles.kvEnd[tile];
-      let endHead = head + 1;
+      const tileAt = tilesOffset + tile * TILE_WORDS;
+      const numTokens = words[tileAt + TILE_NUM_TOKENS];
+      const isPrefill = words[tileAt + TILE_CLASS] === TILE_PREFILL;
+      const begin = kvBegin[tile];
+      const end = kvEnd[tile];
+      const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
+      // The KV token at which step 0 begins.
+      const firstKv = begin === 0 ? 0 : begin - begin % kvTile;
+      const unit = unitCost[tile];
+      const tileBegin = tileEnd;
+      tileEnd += unit * numKvHeads;
+      // The last cut lies before step `step` of KV head `head`.
+      let head = 0;
+      let step = 0;
+      for (;;) {
+        const isCut = share < lastShare && (shareEnd < tileEnd || place === lineEnd - 1);
+        let endHead = numKvHeads;
+        let endStep = 0;
+        if (isCut) {
+          // The place nearest to the share's end where a cut may be, not before the last cut.
+          const cost = shareEnd - tileBegin;
+          endHead = (cost / unit) | 0;
+          if (endHead < head) {
+            endHead = head;
+            endStep = step;
+          } else {
+            const costInUnit = cost - endHead * unit;
+            const steps = numSteps[tile];
+            const first = endHead === head ? step : 0;
+            const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
+            const costInSteps = costInUnit - (isPrefill ? prefillItem : decodeItem);
+            // Rounded to the nearest step, also where it lies in the middle of two; below 0 it matters only that it is no more than 0.
+            const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
+            let atEnd = false;
+            endStep = wanted;
+            if (steps - first < 2 * minSteps) {
+              // Too short for two pieces: cut before or after it, whichever is nearer.
+              endStep = first;
+              atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= steps - first;
+            } else if (wanted < first + minSteps) {
+              endStep = 2 * (wanted - first) < minSteps ? first : first + minSteps;
+            } else if (wanted > steps - minSteps) {
+              endStep = steps - minSteps;
+              atEnd = 2 * (steps - wanted) < minSteps;
+            }
+            if (atEnd) {
+              endStep = 0;
+              endHead++;
+            }
+          }
+        }
+        if (step > 0 && (head < endHead || step < endStep)) {
+          // One more piece of a unit that was cut before.
+          const pieceBegin = firstKv + step * kvTile;
+          const pieceEnd = head === endHead ? firstKv + endStep * kvTile : end;
+          const isFree = pieceBegin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
+          writeItem(words, workOffset, item++, tile, head, 1, pieceBegin, pieceEnd, partialRows, isFree);
+          partialRows += numTokens * groupSize;
+          cutPieces++;
+          step = endStep;
+          if (head < endHead) {
+            step = 0;
+            head++;
+          }
+        }
+        if (head < endHead) {
+          const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
+          const numHeads = oneHead ? 1 : endHead - head;
+          for (; head < endHead; head += numHeads) {
+            const partialRow = isPartial[tile] === 0 ? -1 : partialRows;
+            writeItem(words, workOffset, item++, tile, head, numHeads, begin, end, partialRow, isFree);
+            if (partialRow >= 0) partialRows += numTokens * groupSize * numHeads;
+          }
+        }
+        if (step < endStep) {
+          // The first piece of a unit.
+          const pieceEnd = firstKv + endStep * kvTile;
+          const isFree = begin >= freeBegin[tile] && pieceEnd <= freeEnd[tile];
+          cutUnitItem[cutUnits] = item;
+          cutUnitPiece[cutUnits++] = cutPieces++;
+          writeItem(words, workOffset, item++, tile, head, 1, begin, pieceEnd, partialRows, isFree);
+          partialRows += numTokens * groupSize;
+          step = endStep;
+        }
+        if (!isCut) break;
+        share++;
+        if (sharesOffset >= 0) words[sharesOffset + share] = item;
+        // The carry is 1 if the fraction reaches a whole, else 0; the sign of a difference says it without a branch.
+        fraction += remainder;
+        const carry = (lastShare - fraction) >>> 31;
+        fraction -= carry * numShares;
+        shareEnd += quotient + carry;
+      }
+    }
+    if (sharesOffset >= 0) words[sharesOffset + numShares] = item;
+    this.numWorkItems = item;
+    this.numPartialRows = partialRows;
+    this.numCutUnits = cutUnits;
+    this.numCutPieces = cutPieces;
+    cutUnitPiece[cutUnits] = cutPieces;
+  }
+
+  /** Appends one item for all of each tile of `line` from `begin` to `end` (not included): every KV head and all that the tile sees. */
+  appendWhole(words: Int32Array, layout: PlanLayout, line: Int32Array, lineBegin: number, lineEnd: number): void {
+    const { numKvHeads, groupSize } = this.#config;
+    const { kvBegin, kvEnd, freeBegin, freeEnd, isPartial } = this.#tiles;
+    const { tilesOffset, workOffset } = layout;
+    let item = this.numWorkItems;
+    for (let place = lineBegin; place < lineEnd; place++) {
+      const tile = line[place];
+      const begin = kvBegin[tile];
+      const end = kvEnd[tile];
+      const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
       let partialRow = -1;
-      const isPiece = step > 0 || endsHere;
-      if (isPiece) {
-        const kvTile = words[tilesOffset + tile * TILE_WORDS + ROW_TILE.tileClass] === TILE_PREFILL
-          ? this.#config.limits.prefillKvTile
-          : this.#config.limits.decodeKvTile;
-        const firstStep = Math.floor(kvBegin / kvTile);
-        if (step > 0) begin = (firstStep + step) * kvTile;
-        if (endsHere) end = (firstStep + cutStep) * kvTile;
-        this.#notePiece(step === 0);
-      } else if (!oneHead) {
-        endHead = place === cutPlace ? cutHead : numKvHeads;
-      }
-      if (isPiece || tiles.isPartial[tile] === 1) {
+      if (isPartial[tile] === 1) {
         partialRow = this.numPartialRows;
-        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + ROW_TILE.numTokens] * groupSize *
-          (endHead - head);
+        this.numPartialRows += words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * groupSize * numKvHeads;
       }
-      this.#write(tiles, words, workOffset, tile, head, endHead, begin, end, partialRow);
-      if (endsHere) return;
-      step = 0;
-      head = endHead;
-      if (head === numKvHeads) {
-        head = 0;
-        place++;
-      }
+      writeItem(words, workOffset, item++, tile, 0, numKvHeads, begin, end, partialRow, isFree);
     }
+    this.numWorkItems = item;
   }
+}
 
-  #write(
-    tiles: TileList,
-    words: Int32Array,
-    workOffset: number,
-    tile: number,
-    head: number,
-    endHead: number,
-    begin: number,
-    end: number,
-    partialRow: number,
-  ): void {
-    const at = workOffset + this.numWorkItems++ * ITEM_WORDS;
-    words[at + WORK_ITEM.tile] = tile;
-    words[at + WORK_ITEM.kvHeadBegin] = head;
-    words[at + WORK_ITEM.numKvHeads] = endHead - head;
-    words[at + WORK_ITEM.kvBegin] = begin;
-    words[at + WORK_ITEM.kvEnd] = end;
-    words[at + WORK_ITEM.partialRow] = partialRow;
-    words[at + WORK_ITEM.needsMask] = begin === end || (begin >= tiles.freeBegin[tile] && end <= tiles.freeEnd[tile])
-      ? 0
-      : 1;
-    words[at + WORK_ITEM.reserved] = 0;
-  }
-
-  /** The item about to be written is a piece of a unit: its first, or one more. */
-  #notePiece(isFirst: boolean): void {
-    this.numCutPieces++;
-    if (isFirst) {
-      this.cutUnitItem[this.numCutUnits] = this.numWorkItems;
-      this.cutUnitPieces[this.numCutUnits++] = 1;
-    } else {
-      this.cutUnitPieces[this.numCutUnits - 1]++;
-    }
-  }
+/** Writes one item. Its reserved word is 0 from the start: nothing else is ever written there. */
+function writeItem(
+  words: Int32Array,
+  workOffset: number,
+  item: number,
+  tile: number,
+  head: number,
+  numHeads: number,
+  begin: number,
+  end: number,
+  partialRow: number,
+  isFree: boolean,
+): void {
+  const at = workOffset + item * ITEM_WORDS;
+  words[at + ITEM_TILE] = tile;
+  words[at + ITEM_KV_HEAD_BEGIN] = head;
+  words[at + ITEM_NUM_KV_HEADS] = numHeads;
+  words[at + ITEM_KV_BEGIN] = begin;
+  words[at + ITEM_KV_END] = end;
+  words[at + ITEM_PARTIAL_ROW] = partialRow;
+  words[at + ITEM_NEEDS_MASK] = isFree ? 0 : 1;
 }

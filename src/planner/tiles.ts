@@ -6,12 +6,26 @@
 import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { CheckedConfig } from "./problem.ts";
 
+// Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
+const {
+  words: TILE_WORDS,
+  tileClass: TILE_CLASS,
+  tokenBegin: TILE_TOKEN_BEGIN,
+  numTokens: TILE_NUM_TOKENS,
+  gathered: TILE_GATHERED,
+  qoPosBegin: TILE_QO_POS_BEGIN,
+  pageBegin: TILE_PAGE_BEGIN,
+  kvPosBegin: TILE_KV_POS_BEGIN,
+  kvLen: TILE_KV_LEN,
+  maskByteBegin: TILE_MASK_BYTE_BEGIN,
+  maskStrideBits: TILE_MASK_STRIDE_BITS,
+  maskRowBegin: TILE_MASK_ROW_BEGIN,
+} = ROW_TILE;
+
 /** Tile classes, as `fp_tile_class`. */
 export const TILE_DECODE = 0;
 /** See {@linkcode TILE_DECODE}. */
 export const TILE_PREFILL = 1;
-
-const TILE_WORDS = ROW_TILE.words;
 
 /**
  * The one table of tile choices. A tile's packed rows are its tokens times the group (query heads a KV head):
@@ -86,25 +100,31 @@ export class TileList {
   unitCost: Float64Array = new Float64Array(0);
   /** 1: some of its tokens have another level too, so all its results are partials. */
   isPartial: Uint8Array = new Uint8Array(0);
+  /** Of gathered tiles: the lowest and the highest position of its tokens. */
+  #minPos: Int32Array = new Int32Array(0);
+  #maxPos: Int32Array = new Int32Array(0);
+  #hasPartialTiles = false;
   #words: Int32Array = new Int32Array(0);
   #offset = 0;
   readonly #config: CheckedConfig;
+  readonly #windowLeft: number;
+  /** A causal mask is a window of 0 to the right. */
+  readonly #windowRight: number;
 
   /** A list for plans of one config. */
   constructor(config: CheckedConfig) {
     this.#config = config;
+    this.#windowLeft = config.windowLeft;
+    this.#windowRight = config.causal ? 0 : config.windowRight;
   }
 
   /** Starts over, in room for `maxTiles` tiles. Allocates only to grow. */
   reset(words: Int32Array, offset: number, maxTiles: number): void {
     this.count = 0;
-    this.shareCount = 0;
-    this.shareCost = 0;
-    this.queueCount = 0;
-    this.queueCost = 0;
-    this.classes = 0;
     this.#words = words;
     this.#offset = offset;
+    if (this.#hasPartialTiles) this.isPartial.fill(0);
+    this.#hasPartialTiles = false;
     if (this.kvBegin.length >= maxTiles) return;
     this.shareTiles = new Int32Array(maxTiles);
     this.queueTiles = new Int32Array(maxTiles);
@@ -115,10 +135,12 @@ export class TileList {
     this.numSteps = new Int32Array(maxTiles);
     this.unitCost = new Float64Array(maxTiles);
     this.isPartial = new Uint8Array(maxTiles);
+    this.#minPos = new Int32Array(0);
+    this.#maxPos = new Int32Array(0);
   }
 
   /**
-   * Adds a tile whose tokens have positions `minPos` to `maxPos`, and works out what they see.
+   * Adds a tile whose tokens have positions `minPos` to `maxPos`.
    *
    * @returns false if the rows see no token and the tile was left out, which happens only if `keepEmpty` is false.
    */
@@ -137,68 +159,116 @@ export class TileList {
     maskRowBegin: number,
     keepEmpty: boolean,
   ): boolean {
-    const { causal, windowLeft, windowRight, limits, costs, numKvHeads } = this.#config;
-    let begin = 0;
-    let end = kvLen;
-    let freeBegin = 0;
-    let freeEnd = kvLen;
-    if (causal) {
-      end = Math.min(end, maxPos + 1 - kvPosBegin);
-      freeEnd = Math.min(freeEnd, minPos + 1 - kvPosBegin);
-    }
-    if (windowRight >= 0) {
-      end = Math.min(end, maxPos + windowRight + 1 - kvPosBegin);
-      freeEnd = Math.min(freeEnd, minPos + windowRight + 1 - kvPosBegin);
-    }
-    if (windowLeft >= 0) {
-      begin = Math.max(0, minPos - windowLeft - kvPosBegin);
-      freeBegin = Math.max(0, Math.min(kvLen, maxPos - windowLeft - kvPosBegin));
-    }
-    if (begin >= end) {
-      if (!keepEmpty) return false;
-      begin = 0;
-      end = 0;
+    if (!keepEmpty) {
+      const begin = this.#windowLeft < 0 ? 0 : Math.max(0, minPos - this.#windowLeft - kvPosBegin);
+      const end = this.#windowRight < 0 ? kvLen : Math.min(kvLen, maxPos + this.#windowRight + 1 - kvPosBegin);
+      if (begin >= end) return false;
     }
     const tile = this.count++;
-    let kvTile = limits.decodeKvTile;
-    let stepCost = kvTile * costs.decodeToken;
-    let itemCost = costs.decodeItem;
-    if (tileClass === TILE_PREFILL) {
-      kvTile = limits.prefillKvTile;
-      stepCost = kvTile * costs.prefillToken;
-      itemCost = costs.prefillItem;
+    if (gathered !== 0) {
+      if (this.#minPos.length === 0) {
+        this.#minPos = new Int32Array(this.kvBegin.length);
+        this.#maxPos = new Int32Array(this.kvBegin.length);
+      }
+      this.#minPos[tile] = minPos;
+      this.#maxPos[tile] = maxPos;
     }
-    const numSteps = end === 0 ? 0 : Math.floor((end + kvTile - 1) / kvTile) - Math.floor(begin / kvTile);
-    const unitCost = itemCost + numSteps * stepCost;
-    this.kvBegin[tile] = begin;
-    this.kvEnd[tile] = end;
-    this.freeBegin[tile] = freeBegin;
-    this.freeEnd[tile] = maskByteBegin >= 0 || freeEnd < 0 ? 0 : freeEnd;
-    this.numSteps[tile] = numSteps;
-    this.unitCost[tile] = unitCost;
-    this.isPartial[tile] = 0;
-    if (tileClass === TILE_PREFILL && limits.prefillCtas > 0) {
-      this.queueTiles[this.queueCount++] = tile;
-      this.queueCost += unitCost * numKvHeads;
-    } else {
-      this.shareTiles[this.shareCount++] = tile;
-      this.shareCost += unitCost * numKvHeads;
-    }
-    this.classes |= 1 << tileClass;
     const words = this.#words;
     const at = this.#offset + tile * TILE_WORDS;
-    words[at + ROW_TILE.tileClass] = tileClass;
-    words[at + ROW_TILE.tokenBegin] = tokenBegin;
-    words[at + ROW_TILE.numTokens] = numTokens;
-    words[at + ROW_TILE.gathered] = gathered;
-    words[at + ROW_TILE.qoPosBegin] = gathered === 0 ? minPos : 0;
-    words[at + ROW_TILE.pageBegin] = pageBegin;
-    words[at + ROW_TILE.kvPosBegin] = kvPosBegin;
-    words[at + ROW_TILE.kvLen] = kvLen;
-    words[at + ROW_TILE.maskByteBegin] = maskByteBegin;
-    words[at + ROW_TILE.maskStrideBits] = maskStrideBits;
-    words[at + ROW_TILE.maskRowBegin] = maskRowBegin;
-    words[at + ROW_TILE.reserved] = 0;
+    words[at + TILE_CLASS] = tileClass;
+    words[at + TILE_TOKEN_BEGIN] = tokenBegin;
+    words[at + TILE_NUM_TOKENS] = numTokens;
+    words[at + TILE_GATHERED] = gathered;
+    words[at + TILE_QO_POS_BEGIN] = gathered === 0 ? minPos : 0;
+    words[at + TILE_PAGE_BEGIN] = pageBegin;
+    words[at + TILE_KV_POS_BEGIN] = kvPosBegin;
+    words[at + TILE_KV_LEN] = kvLen;
+    words[at + TILE_MASK_BYTE_BEGIN] = maskByteBegin;
+    words[at + TILE_MASK_STRIDE_BITS] = maskStrideBits;
+    words[at + TILE_MASK_ROW_BEGIN] = maskRowBegin;
+    // `reserved` is 0 from the start: nothing else is ever written there.
     return true;
+  }
+
+  /** Says that some tokens of a tile have another level too. */
+  markPartial(tile: number): void {
+    this.isPartial[tile] = 1;
+    this.#hasPartialTiles = true;
+  }
+
+  /** Works out what the tiles so far see and cost, and which of them are in the shares and which in the queue. */
+  measure(): void {
+    const words = this.#words;
+    const { count, kvBegin, kvEnd, freeBegin, freeEnd, numSteps, unitCost, shareTiles, queueTiles } = this;
+    const { limits, costs, numKvHeads } = this.#config;
+    const decodeStepCost = limits.decodeKvTile * costs.decodeToken;
+    const prefillStepCost = limits.prefillKvTile * costs.prefillToken;
+    const hasQueue = limits.prefillCtas > 0;
+    const windowLeft = this.#windowLeft;
+    const windowRight = this.#windowRight;
+    // An integer plus or minus a half, times the inverse of the KV tile, truncates to the right step, and faster than a division.
+    const stepsPerDecodeToken = 1 / limits.decodeKvTile;
+    const stepsPerPrefillToken = 1 / limits.prefillKvTile;
+    const minPositions = this.#minPos;
+    const maxPositions = this.#maxPos;
+    let shareCount = 0;
+    let shareCost = 0;
+    let queueCount = 0;
+    let queueCost = 0;
+    let classes = 0;
+    let at = this.#offset;
+    for (let tile = 0; tile < count; tile++) {
+      const isPrefill = words[at + TILE_CLASS] === TILE_PREFILL;
+      const kvLen = words[at + TILE_KV_LEN];
+      const kvPosBegin = words[at + TILE_KV_POS_BEGIN];
+      let minPos = words[at + TILE_QO_POS_BEGIN];
+      let maxPos = minPos + words[at + TILE_NUM_TOKENS] - 1;
+      if (words[at + TILE_GATHERED] !== 0) {
+        minPos = minPositions[tile];
+        maxPos = maxPositions[tile];
+      }
+      let begin = 0;
+      let end = kvLen;
+      let firstFree = 0;
+      let endFree = kvLen;
+      if (windowRight >= 0) {
+        end = Math.min(end, maxPos + windowRight + 1 - kvPosBegin);
+        endFree = Math.max(0, Math.min(endFree, minPos + windowRight + 1 - kvPosBegin));
+      }
+      if (windowLeft >= 0) {
+        begin = Math.max(0, minPos - windowLeft - kvPosBegin);
+        firstFree = Math.max(0, Math.min(kvLen, maxPos - windowLeft - kvPosBegin));
+      }
+      if (words[at + TILE_MASK_BYTE_BEGIN] >= 0) endFree = 0;
+      let steps = 0;
+      if (begin < end) {
+        const stepsPerToken = isPrefill ? stepsPerPrefillToken : stepsPerDecodeToken;
+        steps = (((end - 0.5) * stepsPerToken) | 0) + 1 - (((begin + 0.5) * stepsPerToken) | 0);
+      } else {
+        begin = 0;
+        end = 0;
+      }
+      const cost = isPrefill ? costs.prefillItem + steps * prefillStepCost : costs.decodeItem + steps * decodeStepCost;
+      kvBegin[tile] = begin;
+      kvEnd[tile] = end;
+      freeBegin[tile] = firstFree;
+      freeEnd[tile] = endFree;
+      numSteps[tile] = steps;
+      unitCost[tile] = cost;
+      if (isPrefill && hasQueue) {
+        queueTiles[queueCount++] = tile;
+        queueCost += cost * numKvHeads;
+      } else {
+        shareTiles[shareCount++] = tile;
+        shareCost += cost * numKvHeads;
+      }
+      classes |= isPrefill ? 1 << TILE_PREFILL : 1 << TILE_DECODE;
+      at += TILE_WORDS;
+    }
+    this.shareCount = shareCount;
+    this.shareCost = shareCost;
+    this.queueCount = queueCount;
+    this.queueCost = queueCost;
+    this.classes = classes;
   }
 }

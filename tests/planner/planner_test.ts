@@ -1,4 +1,9 @@
+/**
+ * The planner's properties over random batches. FLASHPAGE_RANDOM_PLANS=10000 checks so many plans for each property; without it a few hundred,
+ * in a few seconds.
+ */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CapacityError, InvalidArgumentError } from "../../src/errors.ts";
@@ -11,8 +16,10 @@ import { planToJson } from "../../src/planner/plan.ts";
 import { createPlanner } from "../../src/planner/planner.ts";
 import type { PlannerConfig } from "../../src/planner/problem.ts";
 import { checkPlan } from "../support/plan_check.ts";
+import { usedWords } from "../support/plan_words.ts";
 import { composedProblem, plainProblem } from "../support/problems.ts";
 import { Random } from "../support/random.ts";
+import { checkShares } from "../support/share_check.ts";
 
 const limits = { numCtas: 13, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 };
 const base: PlannerConfig = { numQoHeads: 8, numKvHeads: 2, headDimVo: 128, causal: true, limits };
@@ -54,6 +61,12 @@ function configOf(
   };
 }
 
+/** Runs of a property that makes so many plans a run. */
+function runs(usual: number, plansPerRun: number): { numRuns: number } {
+  const wish = process.env.FLASHPAGE_RANDOM_PLANS;
+  return { numRuns: wish === undefined ? usual : Math.ceil(Number(wish) / plansPerRun) };
+}
+
 const batches = fc.record({
   qoLens: fc.array(fc.constantFrom(0, 1, 1, 1, 1, 2, 3, 16, 40, 200), { maxLength: 12 }),
   seed: fc.nat(),
@@ -74,7 +87,7 @@ describe("planner", () => {
           checkPlan(planner.plan(problem), problem, planner.config);
         }
       }),
-      { numRuns: 300 },
+      runs(250, 3),
     );
   });
 
@@ -93,7 +106,7 @@ describe("planner", () => {
           }
         },
       ),
-      { numRuns: 300 },
+      runs(250, 2),
     );
   });
 
@@ -122,19 +135,45 @@ describe("planner", () => {
           checkPlan(plan, problem, planner.config);
         }
       }),
-      { numRuns: 150 },
+      runs(120, 4),
     );
   });
 
-  it("gives the same words for the same batch", () => {
-    const random = new Random(5);
-    const problem = plainProblem(random, [1, 1, 40, 1, 7], [3000, 17, 900, 1, 400], 16);
-    const other = plainProblem(random, [200, 1], [1000, 5], 16);
-    const planner = createPlanner(base);
-    const first = planToJson(planner.plan(problem));
-    planner.plan(other);
-    assert.deepEqual(planToJson(planner.plan(problem)), first);
-    assert.deepEqual(planToJson(createPlanner(base).plan(problem)), first);
+  it("gives the same words for the same batch, whatever was planned before", () => {
+    fc.assert(
+      fc.property(configs, batches, batches, fc.boolean(), (config, batch, other, composes) => {
+        const problemOf = ({ qoLens, seed, maxKvLen, pageSize }: typeof batch) => {
+          const random = new Random(seed);
+          if (composes) return composedProblem(random, qoLens, random.integer(1, 3), maxKvLen, pageSize);
+          return plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize);
+        };
+        const planner = createPlanner(configOf(config));
+        const problem = problemOf(batch);
+        const first = usedWords(planner.plan(problem));
+        const again = usedWords(planner.plan(problem));
+        planner.plan(problemOf(other));
+        const last = usedWords(planner.plan(problem));
+        const fresh = usedWords(createPlanner(configOf(config)).plan(problem));
+        for (const words of [again, last, fresh]) assert.deepEqual(words, first);
+      }),
+      runs(100, 5),
+    );
+  });
+
+  it("reads no garbage of composed plans in plain ones, and the other way round", () => {
+    fc.assert(
+      fc.property(configs, batches, fc.nat(), (config, { qoLens, seed, maxKvLen, pageSize }, order) => {
+        const planner = createPlanner(configOf(config));
+        const random = new Random(seed);
+        for (let i = 0; i < 4; i++) {
+          const problem = (order >> i) % 2 === 0
+            ? plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize)
+            : composedProblem(random, qoLens, random.integer(1, 4), maxKvLen, pageSize);
+          checkPlan(planner.plan(problem), problem, planner.config);
+        }
+      }),
+      runs(60, 4),
+    );
   });
 
   it("gives no CTA more than an equal share and the bound of its cuts", () => {
@@ -144,6 +183,7 @@ describe("planner", () => {
         const random = new Random(seed);
         const problem = plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize);
         const plan = planner.plan(problem);
+        checkShares(plan, planner.config);
         const { limits, costs, groupSize } = planner.config;
         const loads = loadsOfPlan(plan, planner.config);
         const stepCost = Math.max(limits.decodeKvTile * costs.decodeToken, limits.prefillKvTile * costs.prefillToken);
@@ -165,7 +205,7 @@ describe("planner", () => {
           }
         }
       }),
-      { numRuns: 200 },
+      runs(200, 1),
     );
   });
 
@@ -201,6 +241,23 @@ describe("planner", () => {
     assert.deepEqual(plan.rowEntries, [{ token: 0, qoPos: 66 }, { token: 2, qoPos: 72 }, { token: 3, qoPos: 64 }]);
     // Request 1 has one level, so its result is final.
     assert.ok(plan.merges.every(({ tokenBegin }) => tokenBegin !== 1));
+  });
+
+  it("makes room for one level more than the batch before had", () => {
+    const planner = createPlanner(base);
+    const qoIndptr = indptrOf(Array(8).fill(1));
+    // Requests in reverse order: every tile is gathered, and every token has a row entry at each level.
+    const level = {
+      rowIndptr: Int32Array.of(0, 8),
+      rowIndices: Int32Array.from({ length: 8 }, (_, i) => 7 - i),
+      pages: pageTableFromLists([[1, 2, 3]], [48], 16),
+    };
+    for (let numLevels = 1; numLevels <= 4; numLevels++) {
+      const problem = { qoIndptr, levels: Array(numLevels).fill(level) };
+      const plan = planner.plan(problem);
+      assert.equal(plan.numRowEntries, 8 * numLevels);
+      checkPlan(plan, problem, planner.config);
+    }
   });
 
   it("reports a workspace that no batch within the capacity passes", () => {
