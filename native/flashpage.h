@@ -320,7 +320,7 @@ FP_API fp_status fp_merge_states(fp_handle stream, const void *args);
 struct fp_kv_append_args {
   u32 struct_size;
   i32 dtype;            /* of k and v */
-  i32 cache_dtype;      /* dtype; or FP8, on the CPU, of which the caches then hold x / scale, rounded to nearest even, at most the largest finite number */
+  i32 cache_dtype;      /* dtype; or on the CPU FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
   i32 num_tokens;
   i32 num_kv_heads;
   i32 head_dim_qk;

@@ -165,6 +165,11 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
     for (int i = 0; i < item.num_heads; i++) {
       k_scales[i] = kv_scale("k", args.k_scale, args.k_head_scales, kv_head + i);
       v_scales[i] = kv_scale("v", args.v_scale, args.v_head_scales, kv_head + i);
+      const float of_score = args.sm_scale * k_scales[i];
+      // Element types' units and a change of base come on top.
+      if (args.kv_dtype != args.dtype && !(of_score > 0 && std::isfinite(of_score * 512))) {
+        fail(FP_INVALID_ARGUMENT, "sm_scale %g times the k scale of KV head %d, %g, is outside of what f32 holds.", static_cast<double>(args.sm_scale), kv_head + i, static_cast<double>(k_scales[i]));
+      }
     }
     const int64_t first_partial = work.partial_row + int64_t{h} * rows;
     for (int i = 0; i < item.num_heads * rows; i++) {

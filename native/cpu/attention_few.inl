@@ -148,6 +148,39 @@ struct FloatFew {
   }
 };
 
+// FP8 rows of a block as floats.
+template <typename T>
+struct RowsAsFloats {
+  alignas(64) float elements[few_block * max_head_dim];
+  const float *rows[few_block];
+  static constexpr int64_t offset = 0;
+
+  FP_INLINE RowsAsFloats(const uint8_t *const *of, int64_t at, int count, int dim, Ahead &ahead) {
+    for (int t = 0; t < count; t++) {
+      float *row = elements + t * dim;
+      rows[t] = row;
+      ahead.call((dim + 63) / 64);
+      for (int i = 0; i < dim; i += 2 * lanes) {
+        Floats a, b;
+        T::load_pair(of[t] + at + i, a, b);
+        store(row + i, a);
+        store(row + i + lanes, b);
+      }
+    }
+  }
+};
+
+// FP8 beside more rows than are worked on at once: each element is made a float once.
+template <typename T>
+struct FloatFewOnce : FloatFew<F32> {
+  using Storage = uint8_t;
+  using Rows = RowsAsFloats<T>;
+  static constexpr float unit = T::unit;
+
+  static void prepare(const AttentionItem &item, float *q) { FloatFew<T>::prepare(item, q); }
+  static FP_INLINE void store_out(const AttentionItem &item, void *row, int d, Floats a, Floats b) { FloatFew<T>::store_out(item, row, d, a, b); }
+};
+
 // One row, values of weight 0 left out: what is hidden may be NaN.
 template <typename Products, typename Storage>
 inline void add_seen_values(const Storage *const *values, int64_t offset, int count, const float *weights, float keep, float *out, int dim) {

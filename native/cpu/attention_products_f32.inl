@@ -111,6 +111,9 @@ struct FloatProducts {
 inline void attend(const AttentionItem &item) {
   for_kv_dtype(item.kv_dtype, [&](auto type) {
     using T = decltype(type);
+    if constexpr (FloatFew<T>::is_fp8) {
+      if (item.num_rows > rows_at_once && item.num_rows <= few_rows) return attend_few<FloatFewOnce<T>>(item);
+    }
     if (item.num_rows <= few_rows) attend_few<FloatFew<T>>(item);
     else attend_panels<FloatProducts<T>>(item);
   });

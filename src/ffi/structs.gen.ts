@@ -1466,7 +1466,7 @@ export class KvAppendArgs {
     this.#i32[1] = value;
   }
 
-  /** i32: dtype; or FP8, on the CPU, of which the caches then hold x / scale, rounded to nearest even, at most the largest finite number */
+  /** i32: dtype; or on the CPU FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
   get cacheDtype(): number {
     return this.#i32[2];
   }

@@ -258,6 +258,10 @@ onEveryBackend("bad input to attention", (device, backend) => {
       attention.run({ q, cache: { k, v, kScale } }).dispose();
       await assertRejected(InvalidArgumentError, /the k scale of KV head 1 is 1 times/, () => device().synchronize());
     }
+    using extreme = new BatchAttention(device(), { ...heads, kvDtype: "e5m2", smScale: 1e30 });
+    extreme.plan({ qoIndptr: [0, 1], pages });
+    extreme.run({ q, cache: { k, v, kScale: 1e30 } }).dispose();
+    await assertRejected(InvalidArgumentError, /sm_scale 1e\+30 times the k scale/, () => device().synchronize());
     using kScale = device().fromArray([1, 2], "f32");
     using out = attention.run({ q, cache: { k, v, kScale } });
     assert.ok((await out.read()).every((value) => value === 0));
