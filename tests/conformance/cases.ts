@@ -250,3 +250,21 @@ export function gridCases(
   }
   return cases;
 }
+
+/**
+ * A table for slow machines: of small cases, the first that needs each kernel. On CUDA those differ by head dims and dtype; by how many rows a tile
+ * has; and for many rows, by whether pages are made of whole boxes, and whether there is a soft cap or a mask.
+ */
+export function smallCases(seed: number): AttentionCase[] {
+  const limits: GridLimits = { maxWork: 2e7, maxKvElements: 3e5, maxQoElements: 1e5 };
+  const chosen = new Map<string, AttentionCase>();
+  for (const attention of gridCases(1500, seed, limits)) {
+    const { headDim, headDimVo, dtype, qoLens, groupSize, pageSize, logitsSoftCap = 0, maskDensity } = attention;
+    const words: (string | number | boolean | undefined)[] = [headDim, headDimVo, dtype];
+    const hasManyRows = Math.max(...qoLens) * groupSize > 16;
+    if (hasManyRows) words.push(pageSize % 8 === 0, logitsSoftCap > 0 || maskDensity !== undefined);
+    const kind = words.join(" ");
+    if (!chosen.has(kind)) chosen.set(kind, attention);
+  }
+  return [...chosen.values()];
+}

@@ -142,26 +142,35 @@ class PrefillConsumer90 {
   // Tokens of the page list in a tile of the present unit, or more.
   __device__ __forceinline__ i32 length_of(i32 tile) const { return reader.at(shared, reader.index()).kv_len - tile * kTokens; }
 
-  // The next unit that sees any token, at its first tile; units that see none get their zeros on the way. False: there are no more.
-  __device__ __forceinline__ bool next_unit(Place &place) {
-    for (;;) {
-      const PrefillUnit &unit = reader.next(shared);
-      if (ptx::uniform(unit.item) < 0) return false;
-      const TileRange<Traits> tiles(unit);
-      place.tile = ptx::uniform(tiles.end) - 1;
-      const i32 last = ptx::uniform(tiles.begin);
-      if (last <= place.tile) {
-        place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
-        return true;
-      }
+  enum class Next { kTiles, kNothing, kOver };
+
+  // Waits for the next unit, which has tiles, or sees nothing, or says that there are no more. `place`: its first tile, if it has one.
+  __device__ __forceinline__ Next take_unit(Place &place) {
+    const PrefillUnit &unit = reader.next(shared);
+    if (ptx::uniform(unit.item) < 0) return Next::kOver;
+    const TileRange<Traits> tiles(unit);
+    place.tile = ptx::uniform(tiles.end) - 1;
+    const i32 last = ptx::uniform(tiles.begin);
+    if (last > place.tile) return Next::kNothing;
+    place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
+    return Next::kTiles;
+  }
+
+  // Gives units that see nothing their zeros, until one comes that has tiles. False: there are no more. No unit before them may be held: the producer
+  // needs its place, however few there are, to bring the next.
+  __device__ __forceinline__ bool skip_empty_units(Place &place, Next next) {
+    while (next == Next::kNothing) {
       await(at.q_full(q().slot()), q().phase());
+      __syncwarp();
       release(at.q_empty(q().slot()));
       float out[kOutputs], scale[2];
       clear(out);
       RowSoftmax<kScores> softmax;
       finish_rows(softmax, scale, reader.index());
       store(out, scale, reader.index());
+      next = take_unit(place);
     }
+    return next == Next::kTiles;
   }
 
   static __device__ __forceinline__ void clear(float (&out)[kOutputs]) {
@@ -183,7 +192,8 @@ class PrefillConsumer90 {
   __device__ __forceinline__ void walk() {
     Place place;
     Rows rows;
-    while (next_unit(place)) {
+    Next next = take_unit(place);
+    while (skip_empty_units(place, next)) {
       begin(rows, place);
       for (;;) {
         // Of the tile whose values are due. Only the first of a unit can reach behind the list.
@@ -207,10 +217,12 @@ class PrefillConsumer90 {
         } else {
           if (!kQueryInRegisters) release(at.q_empty(q().slot()));
           finish_rows(rows.softmax, scale, done);
-          const bool over = kOverlapUnits && !next_unit(place);
-          if (over || !kOverlapUnits) finish_values(rows.out, rows.weights, length, scale, done);
-          if (over) return;
-          if (!kOverlapUnits) break;
+          if (kOverlapUnits) next = take_unit(place);
+          if (!kOverlapUnits || next != Next::kTiles) {
+            finish_values(rows.out, rows.weights, length, scale, done);
+            if (!kOverlapUnits) next = take_unit(place);
+            break;
+          }
           rows.softmax = RowSoftmax<kScores>();
           load_queries(rows.queries);
         }
