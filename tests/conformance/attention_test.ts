@@ -121,7 +121,9 @@ describe("the conformance table", () => {
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
     assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 5);
-    for (const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const) {
+    for (
+      const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
+    ) {
       assert.deepEqual(new Set(cases.map((attention) => attention[axis])), new Set<unknown>(GRID[axis]), axis);
     }
   });
