@@ -84,7 +84,8 @@ for (const backend of BACKENDS) {
       }
       it(attention.name, async () => {
         const batch = buildBatch(attention, SEED + index);
-        for (const variant of variantsOf(index, index < EDGE_CASES.length)) {
+        // Small cases too run from our own cache first: that layout never takes the other kernel for gathered rows.
+        for (const variant of variantsOf(index, index < EDGE_CASES.length || SIZE === "small")) {
           const before = device.memoryUsage().allocatedBytes;
           try {
             const result = await runBatch(device, owner, attention, batch, variant);
@@ -120,11 +121,13 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 5);
+    // Of each shape and dtype: one for decode, four for prefill, one for merging.
+    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 6);
     for (
       const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
     ) {
-      assert.deepEqual(new Set(cases.map((attention) => attention[axis])), new Set<unknown>(GRID[axis]), axis);
+      const values = new Set<unknown>(cases.map((attention) => attention[axis]));
+      assert.deepEqual(GRID[axis].filter((value) => !values.has(value)), [], axis);
     }
   });
 });

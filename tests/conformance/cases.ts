@@ -266,5 +266,12 @@ export function smallCases(seed: number): AttentionCase[] {
     const kind = words.join(" ");
     if (!chosen.has(kind)) chosen.set(kind, attention);
   }
+  // One long request, which the CTAs share, for every merge.
+  for (const [headDim, headDimVo] of GRID.headDims) {
+    for (const dtype of GRID.dtype) {
+      const name = `one long request, d=${headDim}/${headDimVo} ${dtype}`;
+      chosen.set(name, { ...plain, name, qoLens: [1], kvLens: [1500], numKvHeads: 1, headDim, headDimVo, dtype });
+    }
+  }
   return [...chosen.values()];
 }

@@ -56,6 +56,9 @@ const BUN_SUITES: Suite[] = [
 ];
 const SUITES = RUNTIME === "deno" ? DENO_SUITES : BUN_SUITES;
 
+/** Products of f32 are for the CPU alone; of CUDA's, no function of the package makes them. */
+const NEVER_CALLED = ["linear_any_rows_f32", "linear_any_tile_f32"];
+
 function whyNot(): string | undefined {
   if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) {
     return "the emulation runs on Linux, on x86-64 and arm64";
@@ -116,7 +119,8 @@ describe("the emulated GPU", { skip }, () => {
       const launched = new Set(readFileSync(`${logs}/${arch}`, "utf8").trim().split("\n"));
       const { kernels } = JSON.parse(readText("native/prebuilt/manifest.json")) as Manifest;
       const mine = kernels.filter((record) => record.arch === (arch === 90 ? "sm_90a" : "sm_80"));
-      assert.deepEqual(mine.map(({ kernel }) => kernel).filter((kernel) => !launched.has(kernel)), []);
+      const idle = mine.map(({ kernel }) => kernel).filter((kernel) => !launched.has(kernel));
+      assert.deepEqual(idle.sort(), NEVER_CALLED);
     });
   }
 });
