@@ -3,6 +3,7 @@
  *
  *   FLASHPAGE_TEST_BACKEND=cuda      one backend alone
  *   FLASHPAGE_CONFORMANCE=full       the whole grid: for a GPU machine
+ *   FLASHPAGE_CONFORMANCE=small      one small case for each kernel: for the emulated GPU (docs/emulation.md)
  *   FLASHPAGE_SHARD=2/16             every sixteenth case, from the second on: run 1/16 to 16/16 side by side
  */
 import assert from "node:assert/strict";
@@ -12,12 +13,12 @@ import { BatchAttention, type Device, NotSupportedError, openDevice } from "../.
 import { BACKENDS } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 import { buildBatch } from "./batch.ts";
-import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits } from "./cases.ts";
+import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits, smallCases } from "./cases.ts";
 import { checkResult } from "./check.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
-const IS_FULL = process.env.FLASHPAGE_CONFORMANCE === "full";
+const SIZE = process.env.FLASHPAGE_CONFORMANCE || "sample";
 
 /** The whole grid has cases that a CPU computes in minutes; there they are bounded. */
 const FULL_LIMITS: Record<"cpu" | "cuda", GridLimits> = {
@@ -35,6 +36,19 @@ function shard(): [index: number, count: number] {
     throw new Error(`FLASHPAGE_SHARD is "${text}". Set it to I/N, with 1 <= I <= N.`);
   }
   return [index - 1, count];
+}
+
+function gridOf(backend: "cpu" | "cuda"): AttentionCase[] {
+  switch (SIZE) {
+    case "full":
+      return gridCases(FULL_COUNT, SEED, FULL_LIMITS[backend]);
+    case "sample":
+      return gridCases(SAMPLE_COUNT, SEED, SAMPLE_LIMITS);
+    case "small":
+      return smallCases(SEED);
+    default:
+      throw new Error(`FLASHPAGE_CONFORMANCE is "${SIZE}". Set it to full or small, or leave it unset for a sample.`);
+  }
 }
 
 /** Edge cases run dense and from our own cache first, so that a failure there is of the kernel and not of a layout. */
@@ -70,16 +84,15 @@ for (const backend of BACKENDS) {
       device.dispose();
       owner.dispose();
     });
-    const grid = IS_FULL
-      ? gridCases(FULL_COUNT, SEED, FULL_LIMITS[backend])
-      : gridCases(SAMPLE_COUNT, SEED, SAMPLE_LIMITS);
+    const grid = gridOf(backend);
     const [shardIndex, shardCount] = shard();
     [...EDGE_CASES, ...grid].forEach((attention: AttentionCase, index) => {
       if (index % shardCount !== shardIndex) return;
       it(attention.name, async () => {
         if (refusesByName(device, attention)) return;
         const batch = buildBatch(attention, SEED + index);
-        for (const variant of variantsOf(index, index < EDGE_CASES.length)) {
+        // Small cases too run from our own cache first: that layout never takes the other kernel for gathered rows.
+        for (const variant of variantsOf(index, index < EDGE_CASES.length || SIZE === "small")) {
           const before = device.memoryUsage().allocatedBytes;
           try {
             const result = await runBatch(device, owner, attention, batch, variant);
@@ -112,6 +125,18 @@ describe("the conformance table", () => {
       const dims = GRID.headDims.map((pair) => pair.join("/"));
       assert.deepEqual(missing(dims, ({ headDim, headDimVo }) => `${headDim}/${headDimVo}`), []);
       assert.ok(cases.some(({ kvLens }) => Math.max(...kvLens) > 8192), "no long KV");
+    }
+  });
+
+  it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
+    const cases = smallCases(SEED);
+    // Of each shape and dtype: one for decode, four for prefill, one for merging.
+    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 6);
+    for (
+      const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
+    ) {
+      const values = new Set<unknown>(cases.map((attention) => attention[axis]));
+      assert.deepEqual(GRID[axis].filter((value) => !values.has(value)), [], axis);
     }
   });
 });

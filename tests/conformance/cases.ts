@@ -332,3 +332,28 @@ export function gridCases(
   }
   return cases;
 }
+
+/**
+ * A table for slow machines: of small cases, the first that needs each kernel. On CUDA those differ by head dims and dtype; by how many rows a tile
+ * has; and for many rows, by whether pages are made of whole boxes, and whether there is a soft cap or a mask.
+ */
+export function smallCases(seed: number): AttentionCase[] {
+  const limits: GridLimits = { maxWork: 2e7, maxKvElements: 3e5, maxQoElements: 1e5 };
+  const chosen = new Map<string, AttentionCase>();
+  for (const attention of gridCases(1500, seed, limits)) {
+    const { headDim, headDimVo, dtype, qoLens, groupSize, pageSize, logitsSoftCap = 0, maskDensity } = attention;
+    const words: (string | number | boolean | undefined)[] = [headDim, headDimVo, dtype];
+    const hasManyRows = Math.max(...qoLens) * groupSize > 16;
+    if (hasManyRows) words.push(pageSize % 8 === 0, logitsSoftCap > 0 || maskDensity !== undefined);
+    const kind = words.join(" ");
+    if (!chosen.has(kind)) chosen.set(kind, attention);
+  }
+  // One long request, which the CTAs share, for every merge.
+  for (const [headDim, headDimVo] of GRID.headDims) {
+    for (const dtype of GRID.dtype) {
+      const name = `one long request, d=${headDim}/${headDimVo} ${dtype}`;
+      chosen.set(name, { ...plain, name, qoLens: [1], kvLens: [1500], numKvHeads: 1, headDim, headDimVo, dtype });
+    }
+  }
+  return [...chosen.values()];
+}

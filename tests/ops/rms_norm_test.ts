@@ -23,7 +23,13 @@ const EPS = Math.fround(1e-5);
 
 onEveryBackend("rmsNorm", (device) => {
   for (const dtype of FLOAT_DTYPES) {
-    for (const [numRows, dim, gap] of [[1, 1, 0], [3, 7, 1], [17, 64, 0], [5, 576, 3], [2, 1000, 5], [9, 4097, 2]]) {
+    for (
+      const [numRows, dim, gap] of [[1, 1, 0], [3, 7, 1], [17, 64, 0], [3, 1024, 8], [5, 576, 3], [2, 1000, 5], [
+        9,
+        4097,
+        2,
+      ]]
+    ) {
       it(`${dtype} [${numRows}, ${dim}], ${gap} elements between rows, with and without residual`, async () => {
         const random = new Random(dim);
         // Some rows are tiny, so that eps counts.
@@ -33,7 +39,7 @@ onEveryBackend("rmsNorm", (device) => {
         using x = matrix(device(), [numRows, dim], dtype, gap, values);
         using weight = device().fromArray(random.normals(dim), dtype);
         const w = await weight.read() as Float32Array;
-        using out = matrix(device(), [numRows, dim], dtype, gap + 1);
+        using out = matrix(device(), [numRows, dim], dtype, gap % 8 === 0 ? 8 : gap + 1);
         rmsNorm({ x: x.tensor, weight, eps: EPS, out: out.tensor });
         // The sum of squares and the scale are a few f32 roundings.
         const tolerance = (expected: Float64Array) => (i: number) =>
@@ -42,7 +48,13 @@ onEveryBackend("rmsNorm", (device) => {
         assertClose(await out.read(), plain, tolerance(plain), "out");
         assert.deepEqual(await x.read(), x.content, "x was written");
 
-        using residual = matrix(device(), [numRows, dim], dtype, gap + 2, random.normals(numRows * dim));
+        using residual = matrix(
+          device(),
+          [numRows, dim],
+          dtype,
+          gap % 8 === 0 ? 16 : gap + 2,
+          random.normals(numRows * dim),
+        );
         rmsNorm({ x: x.tensor, weight, eps: EPS, residual: residual.tensor, out: out.tensor });
         const sum = rounded(dtype, residual.content.map((value, i) => Math.fround(value + x.content[i])));
         assert.deepEqual(await residual.read(), sum, "residual is not residual + x");

@@ -13,11 +13,19 @@ const POSITIONS = [0, 1, 2, 17, 4095, 131071, 1000003, 16777217, 0x7fffffff, -1,
 onEveryBackend("rope", (device) => {
   for (const dtype of FLOAT_DTYPES) {
     for (const interleaved of [false, true]) {
-      for (const [numHeads, headDim, rotaryDim] of [[3, 64, 64], [1, 128, 32], [5, 96, 2], [2, 6, 6]]) {
-        it(`${dtype}, ${numHeads} heads of ${headDim}, ${rotaryDim} rotated, ${interleaved ? "neighbours" : "halves"}`, async () => {
+      for (
+        const [numHeads, headDim, rotaryDim, gap] of [
+          [3, 64, 64, 2],
+          [3, 64, 64, 8],
+          [1, 128, 32, 2],
+          [2, 128, 32, 0],
+          [5, 96, 2, 2],
+          [2, 6, 6, 2],
+        ]
+      ) {
+        it(`${dtype}, ${numHeads} heads of ${headDim}, ${gap} apart, ${rotaryDim} rotated, ${interleaved ? "neighbours" : "halves"}`, async () => {
           const invFreq = ropeFrequencies({ rotaryDim });
           const numTokens = POSITIONS.length;
-          const gap = 2;
           // Tokens are rows of heads; heads lie with gaps as well.
           using rows = matrix(
             device(),

@@ -34,3 +34,6 @@ export function onEveryBackend(title: string, define: (device: () => Device, bac
     });
   }
 }
+
+/** CUDA is the emulated one of tests/cuda_emulation: right, and some thousand times slower than a GPU. */
+export const IS_EMULATED: boolean = Boolean(process.env.FLASHPAGE_EMULATED_ARCH);

@@ -23,6 +23,8 @@ class PrefillConsumer90 {
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
   static constexpr bool kQuickMaxima = Traits::kDimVo <= 192;  // where there are registers for it
+  static constexpr int kLateSteps = kQuickMaxima ? prefill_late_steps_sm90 : 0;
+  using Softmax = QuickSoftmax<Dtype, kQuickMaxima>;
   using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
   // Named barriers; 0 is __syncthreads.
@@ -111,11 +113,11 @@ class PrefillConsumer90 {
     const ptx::MatrixDescriptor b = Tile::n_major(at.v(slot));
 #pragma unroll
     for (int step = 0; step < kPvSteps; ++step) {
-      if (kPassTurn && step == kPvSteps - prefill_late_steps_sm90) pass_turn();
+      if (kPassTurn && step == kPvSteps - kLateSteps) pass_turn();
       ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), !kOverwrites || step > 0 || accumulate);
     }
     ptx::wgmma_commit();
-    if (kPassTurn && prefill_late_steps_sm90 == 0) pass_turn();
+    if (kPassTurn && kLateSteps == 0) pass_turn();
   }
 
   // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Every group does it for
@@ -151,26 +153,35 @@ class PrefillConsumer90 {
   // Tokens of the page list in a tile of the present unit, or more.
   __device__ __forceinline__ i32 length_of(i32 tile) const { return reader.at(shared, reader.index()).kv_len - tile * kTokens; }
 
-  // The next unit that sees any token, at its first tile; units that see none get their zeros on the way. False: there are no more.
-  __device__ __forceinline__ bool next_unit(Place &place) {
-    for (;;) {
-      const PrefillUnit &unit = reader.next(shared);
-      if (ptx::uniform(unit.item) < 0) return false;
-      const TileRange<Traits> tiles(unit);
-      place.tile = ptx::uniform(tiles.end) - 1;
-      const i32 last = ptx::uniform(tiles.begin);
-      if (last <= place.tile) {
-        place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
-        return true;
-      }
+  enum class Next { kTiles, kNothing, kOver };
+
+  // Waits for the next unit, which has tiles, or sees nothing, or says that there are no more. `place`: its first tile, if it has one.
+  __device__ __forceinline__ Next take_unit(Place &place) {
+    const PrefillUnit &unit = reader.next(shared);
+    if (ptx::uniform(unit.item) < 0) return Next::kOver;
+    const TileRange<Traits> tiles(unit);
+    place.tile = ptx::uniform(tiles.end) - 1;
+    const i32 last = ptx::uniform(tiles.begin);
+    if (last > place.tile) return Next::kNothing;
+    place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
+    return Next::kTiles;
+  }
+
+  // Gives units that see nothing their zeros, until one comes that has tiles. False: there are no more. No unit before them may be held: the producer
+  // needs its place, however few there are, to bring the next.
+  __device__ __forceinline__ bool skip_empty_units(Place &place, Next next) {
+    while (next == Next::kNothing) {
       await(at.q_full(q().slot()), q().phase());
+      __syncwarp();
       release(at.q_empty(q().slot()));
       float out[kOutputs], scale[2];
       clear(out);
-      QuickSoftmax<Dtype> softmax;
+      Softmax softmax;
       finish_rows(softmax, scale, reader.index());
       store(out, scale, reader.index());
+      next = take_unit(place);
     }
+    return next == Next::kTiles;
   }
 
   static __device__ __forceinline__ void clear(float (&out)[kOutputs]) {
@@ -183,7 +194,7 @@ class PrefillConsumer90 {
     float out[kOutputs];
     float scores[kScores];
     u32 weights[kPvSteps][4];
-    QuickSoftmax<Dtype> softmax;
+    Softmax softmax;
     Queries queries;
     bool accumulate;  // false: out is to be overwritten by the next values
 
@@ -198,7 +209,8 @@ class PrefillConsumer90 {
   __device__ __forceinline__ void walk() {
     Place place;
     Rows rows;
-    while (next_unit(place)) {
+    Next next = take_unit(place);
+    while (skip_empty_units(place, next)) {
       begin(rows, place);
       for (;;) {
         // Of the tile whose values are due. Only the first of a unit can reach behind the list.
@@ -222,11 +234,13 @@ class PrefillConsumer90 {
         } else {
           if (!kQueryInRegisters) release(at.q_empty(q().slot()));
           finish_rows(rows.softmax, scale, done);
-          const bool over = kOverlapUnits && !next_unit(place);
-          if (over || !kOverlapUnits) finish_values(rows, length, scale, done);
-          if (over) return;
-          if (!kOverlapUnits) break;
-          rows.softmax = QuickSoftmax<Dtype>();
+          if (kOverlapUnits) next = take_unit(place);
+          if (!kOverlapUnits || next != Next::kTiles) {
+            finish_values(rows, length, scale, done);
+            if (!kOverlapUnits) next = take_unit(place);
+            break;
+          }
+          rows.softmax = Softmax();
           load_queries(rows.queries);
         }
         if (length < kTokens) clear_value_tail(length);
@@ -247,7 +261,7 @@ class PrefillConsumer90 {
   // The first tile of the stream: its values are not issued yet.
   __device__ __forceinline__ void begin(Rows &rows, const Place &place) {
     rows.forget();
-    rows.softmax = QuickSoftmax<Dtype>();
+    rows.softmax = Softmax();
     load_queries(rows.queries);
     await(at.k_full(k_.slot), k_.phase);
     ptx::wgmma_fence();
@@ -328,7 +342,7 @@ class PrefillConsumer90 {
   }
 
   // A unit's softmax is complete: stores its LSE, and gives what the rows' sums of values are to be multiplied by.
-  __device__ __forceinline__ void finish_rows(QuickSoftmax<Dtype> &softmax, float (&scale)[2], u32 index) const {
+  __device__ __forceinline__ void finish_rows(Softmax &softmax, float (&scale)[2], u32 index) const {
     softmax.add_up_lanes();
     const PrefillUnit &unit = reader.at(shared, index);
 #pragma unroll

@@ -13,7 +13,7 @@ namespace fp {
 constexpr float lowest_of_quick_rows(Bf16) { return -64.f; }
 constexpr float lowest_of_quick_rows(F16) { return kInfinity; }
 
-template <typename Dtype>
+template <typename Dtype, bool kEverQuick>
 struct QuickSoftmax : RowSoftmax {
   static constexpr i32 kAlways = -0x7fffffff - 1;
 
@@ -25,7 +25,7 @@ struct QuickSoftmax : RowSoftmax {
       float top[2];
       lane_max(scores, top);
       rising = __any_sync(0xffffffffu, rises(top, scale));
-      if (rising) raise(top, scale, carry, lowest_of_quick_rows(Dtype{}));
+      if (rising) raise(top, scale, carry, kEverQuick ? lowest_of_quick_rows(Dtype{}) : kInfinity);
     }
     weigh(scores, scale);
     return rising;

@@ -57,15 +57,23 @@ __device__ __forceinline__ void store_row(const AttentionParams &p, const TileRo
   const i32 token_of_tile = divide(row, p.by_group);
   const i32 token = exists ? rows.token(p, token_of_tile) : -1;
   const i32 head = target.head + row - token_of_tile * p.group;
-  char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + (lane % 2 * 16 + lane / 2 % 2 * 8);
-  // 32 bytes of a row at a time, which is what memory writes. Wider stores would need twice the exchanges.
+  char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0);
+  // 32 bytes of a row at a time, which is what memory writes: wider stores need twice the exchanges. With 256 columns they do need fewer
+  // registers.
+  constexpr int kTiles = kDimVo > 192 ? 4 : 2;
+  to += kTiles == 4 ? lane % 4 * 16 : lane % 2 * 16 + lane / 2 % 2 * 8;
 #pragma unroll
-  for (int n = 0; n < kDimVo / 8; n += 2) {
-    u32 packed[2];
+  for (int n = 0; n < kDimVo / 8; n += kTiles) {
+    u32 packed[kTiles];
 #pragma unroll
-    for (int i = 0; i < 2; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
-    exchange_pair(packed, lane);
-    if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16) = make_uint2(packed[0], packed[1]);
+    for (int i = 0; i < kTiles; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
+    if constexpr (kTiles == 4) {
+      transpose_quad(packed, lane);
+      if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+    } else {
+      exchange_pair(packed, lane);
+      if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16) = make_uint2(packed[0], packed[1]);
+    }
   }
 }
 

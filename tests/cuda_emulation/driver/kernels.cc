@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <string_view>
 
 #include "../runtime/tensor_map.h"
@@ -35,7 +36,19 @@ u64 seed() {
 
 int shared_bytes_of_sm() { return emulated_arch() == 90 ? 228 << 10 : 164 << 10; }
 
+// The first launch of each kernel is a line of the file FLASHPAGE_EMULATED_LOG.
+void log_launch(const Function &function) {
+  static std::set<const KernelEntry *> known;
+  const char *path = std::getenv("FLASHPAGE_EMULATED_LOG");
+  if (!path || !*path || !known.insert(function.kernel).second) return;
+  if (std::FILE *file = std::fopen(path, "a")) {
+    std::fprintf(file, "%s\n", function.kernel->name);
+    std::fclose(file);
+  }
+}
+
 CUresult launch(const Function &function, Index3 grid, Index3 block, unsigned shared_bytes, const void *parameter) {
+  log_launch(function);
   Launch run{function.kernel, state().library, parameter, grid, block, shared_bytes, seed(), asynchrony()};
   if (run_grid(run, static_cast<u32>(emulated_sms() * resident_of_sm))) return CUDA_SUCCESS;
   return state().broken = CUDA_ERROR_LAUNCH_FAILED;
