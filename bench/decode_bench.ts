@@ -1,6 +1,6 @@
 /**
- * Decode attention on a GPU: bytes of K and V read a second, beside what a plain sum over memory reads (PyTorch, if it is there). Caches are flushed
- * before each call.
+ * Decode attention on a GPU: microseconds from the first launch to the end of the last, beside what reading K and V takes at the rate of a plain sum over
+ * memory (PyTorch, if it is there). Caches are flushed before each call. Timed by pairs of events, less what a pair with nothing between reads.
  *
  *   deno run -A bench/decode_bench.ts [--cases main] [--json FILE] [--rounds 4] [--calls 10] [--no-peer]
  *   deno bench -A bench/decode_bench.ts
@@ -13,64 +13,93 @@ import { hasCuda } from "./support/runtime.ts";
 import { L2Flush, median, sleep, timeCalls } from "./support/timer.ts";
 import { TorchPeer } from "./support/torch_peer.ts";
 
-function decode(b: number, kv: number, change: Partial<AttentionCase> = {}): AttentionCase {
+interface DecodeCase extends AttentionCase {
+  /** Words that name the lengths. */
+  readonly lengths: Readonly<Record<string, number | string>>;
+}
+
+/** The 16 requests of the paper's figure 8: uniform from 512 to 1024, and Zipf with a mean of 1024. */
+const UNIFORM = [948, 838, 774, 650, 669, 533, 550, 520, 601, 929, 845, 980, 770, 823, 1009, 886];
+const ZIPF = [275, 39, 1139, 1925, 510, 2082, 78, 39, 235, 392, 39, 157, 9004, 196, 235, 39];
+
+function lists(
+  kvLens: readonly number[],
+  lengths: Readonly<Record<string, number | string>>,
+  change: Partial<DecodeCase> = {},
+): DecodeCase {
   return {
-    qoLens: Array<number>(b).fill(1),
-    kvLens: Array<number>(b).fill(kv),
+    qoLens: kvLens.map(() => 1),
+    kvLens,
     numQoHeads: 32,
     numKvHeads: 8,
     headDim: 128,
     causal: true,
     pageSize: 16,
+    lengths: { b: kvLens.length, ...lengths },
     ...change,
   };
 }
 
-const SETS: Readonly<Record<string, readonly AttentionCase[]>> = {
-  quick: [decode(64, 8192)],
+function decode(b: number, kv: number, change: Partial<DecodeCase> = {}): DecodeCase {
+  return lists(Array<number>(b).fill(kv), { kv }, change);
+}
+
+const SETS: Readonly<Record<string, readonly DecodeCase[]>> = {
+  quick: [decode(64, 8192), decode(16, 1024), decode(1, 8192)],
+  large: [decode(64, 8192), decode(128, 2048), decode(256, 512), decode(64, 1024)],
   main: [
-    decode(1, 8192),
-    decode(1, 131072),
-    decode(16, 4096),
     decode(64, 8192),
-    decode(256, 1024),
+    decode(128, 2048),
+    decode(256, 512),
+    decode(64, 1024),
+    ...[32, 8, 4].map((numKvHeads) => decode(16, 1024, { numKvHeads })),
+    ...[32, 8, 4].map((numKvHeads) => lists(UNIFORM, { lens: "uniform" }, { numKvHeads })),
+    ...[32, 8, 4].map((numKvHeads) => lists(ZIPF, { lens: "zipf" }, { numKvHeads })),
+    decode(1, 1024),
+    decode(1, 8192),
+    decode(1, 32768),
+    decode(1, 131072),
+    lists([131072, ...Array<number>(63).fill(512)], { lens: "skew" }),
     decode(64, 8192, { pageSize: 1 }),
     decode(64, 8192, { numKvHeads: 32 }),
   ],
 };
 
-function nameOf({ qoLens, kvLens, numQoHeads, numKvHeads, headDim, pageSize }: AttentionCase): string {
-  const params = { d: headDim, hq: numQoHeads, hkv: numKvHeads, b: qoLens.length, kv: kvLens[0], page: pageSize };
-  return formatCase({ kind: "decode", params: { ...params, dtype: "bf16" } });
+function nameOf({ numQoHeads, numKvHeads, headDim, pageSize, lengths }: DecodeCase): string {
+  const params = { ...lengths, hq: numQoHeads, hkv: numKvHeads, d: headDim, page: pageSize, dtype: "bf16" };
+  return formatCase({ kind: "decode", params });
 }
 
 /** Of K and V in bf16. */
-function bytesOf({ kvLens, numKvHeads, headDim }: AttentionCase): number {
+function bytesOf({ kvLens, numKvHeads, headDim }: DecodeCase): number {
   return kvLens.reduce((a, b) => a + b, 0) * numKvHeads * headDim * 2 * 2;
 }
 
 async function measure(
   device: Device,
   peer: TorchPeer | undefined,
-  test: AttentionCase,
+  test: DecodeCase,
   rounds: number,
   calls: number,
 ): Promise<ResultRow> {
   using prepared = new PreparedAttention(device, test);
   using flush = new L2Flush(device);
   const times: number[] = [];
+  const empty: number[] = [];
   for (let i = 0; i < rounds; i++) {
     await sleep(50);
     prepared.run();
     times.push(...await timeCalls(device, () => prepared.run(), calls, () => flush.run()));
+    empty.push(...await timeCalls(device, () => {}, calls, () => flush.run()));
   }
   let roofline: number | null = null;
   if (peer !== undefined) {
     const mebibytes = 4096;
-    roofline = round(mebibytes * 2 ** 20 / (await peer.ask({ op: "read", mebibytes, calls: 10 })).us / 1e3);
+    const bytesOfMicrosecond = mebibytes * 2 ** 20 / (await peer.ask({ op: "read", mebibytes, calls: 10 })).us;
+    roofline = round(bytesOf(test) / bytesOfMicrosecond);
   }
-  const ours = round(bytesOf(test) / median(times) / 1e3);
-  return { case: nameOf(test), metric: "bandwidth", unit: "GB/s", ours, peers: {}, roofline };
+  const ours = round(median(times) - median(empty));
+  return { case: nameOf(test), metric: "time", unit: "us", ours, peers: {}, roofline };
 }
 
 async function main(): Promise<void> {
