@@ -15,9 +15,8 @@ import { ROOT } from "../support/paths.ts";
 
 const HERE = "tests/cuda_emulation";
 const CACHE = `${ROOT}/.cache/cuda_emulation`;
-const INSTANCES = "native/cuda/kernels/instances";
 /** The architectures that the device can be. */
-export const ARCHS = [80, 90] as const;
+const ARCHS = [80, 90] as const;
 
 const OPTIMISATION = process.env.FLASHPAGE_EMULATED_DEBUG ? ["-O0", "-g"] : ["-O2", "-march=native"];
 const COMMON = ["-std=c++20", ...OPTIMISATION, "-fPIC", "-Wall", "-Wextra", `-I${HERE}/runtime`];
@@ -98,35 +97,68 @@ function sourcesIn(folder: string, extension: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
-/** Builds what is not there yet. Returns the folder of `libcuda.so.1`. @throws {Error} what the compiler says, if it fails. */
-export async function buildEmulation(): Promise<string> {
+/** A library or program: its name, what it is made of, what the linker is told. */
+interface Target {
+  name: string;
+  sources: { path: string; flags: readonly string[] }[];
+  link: (folder: string) => readonly string[];
+}
+
+const withFlags = (paths: readonly string[], flags: readonly string[]) => paths.map((path) => ({ path, flags }));
+const DRIVER: Target = {
+  name: "libcuda.so.1",
+  sources: withFlags([...sourcesIn(`${HERE}/runtime`, ".cc"), ...sourcesIn(`${HERE}/driver`, ".cc")], COMMON),
+  link: () => ["-shared", "-Wl,-soname,libcuda.so.1", "-lpthread", "-ldl"],
+};
+
+/** Kernels for one architecture, as a library that the driver finds beside itself. */
+function kernelLibrary(arch: number, paths: readonly string[]): Target {
+  return {
+    name: `kernels_${arch}.so`,
+    sources: withFlags([...paths, `${HERE}/kernel_side/library.cc`], [...KERNEL, `-D__CUDA_ARCH__=${arch}0`]),
+    link: (folder) => ["-shared", `${folder}/libcuda.so.1`, "-Wl,-rpath,$ORIGIN"],
+  };
+}
+
+/** Builds what is not there yet, into one folder for the targets, which is returned. */
+async function build(targets: readonly Target[]): Promise<string> {
   mkdirSync(`${CACHE}/objects`, { recursive: true });
   // The compiler, and the processor that -march=native means.
-  const compiler = await run("g++", ["--version"]) + await run("g++", ["-march=native", "-Q", "--help=target"]);
-  const driver = [...sourcesIn(`${HERE}/runtime`, ".cc"), ...sourcesIn(`${HERE}/driver`, ".cc")];
-  const jobs = driver.map((source) => ({ source, flags: COMMON, library: "libcuda.so.1" }));
-  for (const arch of ARCHS) {
-    const library = `kernels_${arch}.so`;
-    const flags = [...KERNEL, `-D__CUDA_ARCH__=${arch}0`];
-    jobs.push({ source: `${HERE}/kernel_side/library.cc`, flags, library });
-    for (const source of sourcesIn(INSTANCES, ".cu")) {
-      if (arch === 90 || !source.includes("/sm90_")) jobs.push({ source, flags, library });
-    }
-  }
+  const compiler = await run("g++", ["--version"]) + await run("g++", [...OPTIMISATION, "-Q", "--help=target"]);
+  const objects = new Map<Target, string[]>(targets.map(({ sources }, i) => [targets[i], sources.map(() => "")]));
+  const jobs = targets.flatMap((target) => target.sources.map((source, i) => ({ target, ...source, i })));
   // The longest first.
-  jobs.sort((a, b) => Number(b.source.includes("/sm90_")) - Number(a.source.includes("/sm90_")));
-  const objects = new Map<string, string[]>();
-  await forEach(jobs, async ({ source, flags, library }) => {
-    const object = await compile(source, flags, compiler);
-    objects.set(library, [...objects.get(library) ?? [], object].sort());
+  jobs.sort((a, b) => Number(b.path.includes("/sm90_")) - Number(a.path.includes("/sm90_")));
+  await forEach(jobs, async ({ target, path, flags, i }) => {
+    objects.get(target)![i] = await compile(path, flags, compiler);
   });
-  const folder = `${CACHE}/${hashOf(...[...objects].flat(2).sort())}`;
+  const folder = `${CACHE}/${hashOf(...targets.flatMap((target) => [target.name, ...objects.get(target)!]))}`;
   mkdirSync(folder, { recursive: true });
-  const link = (library: string, extra: readonly string[]) =>
-    make(`${folder}/${library}`, (path) => run("g++", ["-shared", "-o", path, ...objects.get(library)!, ...extra]));
-  await link("libcuda.so.1", ["-Wl,-soname,libcuda.so.1", "-lpthread", "-ldl"]);
-  for (const arch of ARCHS) await link(`kernels_${arch}.so`, [`${folder}/libcuda.so.1`, "-Wl,-rpath,$ORIGIN"]);
+  for (const target of targets) {
+    const args = [...objects.get(target)!, ...target.link(folder)];
+    await make(`${folder}/${target.name}`, (path) => run("g++", ["-o", path, ...args]));
+  }
   return folder;
+}
+
+/** Builds the driver with all kernels. Returns the folder of `libcuda.so.1`. @throws {Error} what the compiler says, if it fails. */
+export function buildEmulation(): Promise<string> {
+  const instances = sourcesIn("native/cuda/kernels/instances", ".cu");
+  const libraries = ARCHS.map((arch) =>
+    kernelLibrary(arch, instances.filter((path) => arch === 90 || !path.includes("/sm90_")))
+  );
+  return build([DRIVER, ...libraries]);
+}
+
+/** Builds the driver with kernels that have a fault each. Returns the program that runs one. */
+export async function buildFaulty(): Promise<string> {
+  const program: Target = {
+    name: "run_faulty",
+    sources: withFlags([`${HERE}/faulty/run_faulty.cc`], COMMON),
+    link: (folder) => [`${folder}/libcuda.so.1`, "-Wl,-rpath,$ORIGIN"],
+  };
+  const kernels = kernelLibrary(90, [`${HERE}/faulty/faulty_kernels.cu`]);
+  return `${await build([DRIVER, kernels, program])}/run_faulty`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) console.log(await buildEmulation());

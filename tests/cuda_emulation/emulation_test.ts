@@ -3,7 +3,6 @@
  * since the driver is chosen when the library loads. In the end every kernel has run.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { after, before, describe, it } from "node:test";
@@ -12,6 +11,7 @@ import type { Manifest } from "../../scripts/toolchain/manifest.ts";
 import { readText, ROOT } from "../support/paths.ts";
 import { type Outcome, run, RUNTIME } from "../support/subprocess.ts";
 import { buildEmulation } from "./build.ts";
+import { whyNotHere } from "./where.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -59,15 +59,7 @@ const SUITES = RUNTIME === "deno" ? DENO_SUITES : BUN_SUITES;
 /** Products of f32 are for the CPU alone; of CUDA's, no function of the package makes them. */
 const NEVER_CALLED = ["linear_any_rows_f32", "linear_any_tile_f32"];
 
-function whyNot(): string | undefined {
-  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) {
-    return "the emulation runs on Linux, on x86-64 and arm64";
-  }
-  if (spawnSync("g++", ["--version"]).status !== 0) return "there is no g++ to compile the kernels with";
-  return undefined;
-}
-
-const skip = whyNot();
+const skip = whyNotHere();
 
 describe("the emulated GPU", { skip }, () => {
   const outcomes = new Map<Suite, Promise<Outcome>>();
@@ -99,6 +91,9 @@ describe("the emulated GPU", { skip }, () => {
         FLASHPAGE_CUBLASLT: "off",
         FLASHPAGE_CUDA_ARCH: undefined,
         FLASHPAGE_EMULATED_ARCH: String(arch),
+        FLASHPAGE_EMULATED_SMS: undefined,
+        FLASHPAGE_EMULATED_SEED: undefined,
+        FLASHPAGE_EMULATED_ASYNC: undefined,
         FLASHPAGE_EMULATED_LOG: `${logs}/${arch}`,
         ...env,
       },
