@@ -130,8 +130,8 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    // Of each shape and dtype: one for decode, four for prefill, one for merging.
-    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 6);
+    // Of each shape and dtype: one for decode, four for prefill, two for merging.
+    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 7);
     for (
       const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
     ) {

@@ -340,7 +340,8 @@ export function gridCases(
 export function smallCases(seed: number): AttentionCase[] {
   const limits: GridLimits = { maxWork: 2e7, maxKvElements: 3e5, maxQoElements: 1e5 };
   const chosen = new Map<string, AttentionCase>();
-  for (const attention of gridCases(1500, seed, limits)) {
+  for (const attention of gridCases(2000, seed, limits)) {
+    if (attention.kvDtype !== undefined) continue; // CUDA has no kernels for FP8
     const { headDim, headDimVo, dtype, qoLens, groupSize, pageSize, logitsSoftCap = 0, maskDensity } = attention;
     const words: (string | number | boolean | undefined)[] = [headDim, headDimVo, dtype];
     const hasManyRows = Math.max(...qoLens) * groupSize > 16;
@@ -348,11 +349,13 @@ export function smallCases(seed: number): AttentionCase[] {
     const kind = words.join(" ");
     if (!chosen.has(kind)) chosen.set(kind, attention);
   }
-  // One long request, which the CTAs share, for every merge.
+  // One long request, which the CTAs share, for every merge: of few rows, which the attention kernel does, and of many.
   for (const [headDim, headDimVo] of GRID.headDims) {
     for (const dtype of GRID.dtype) {
-      const name = `one long request, d=${headDim}/${headDimVo} ${dtype}`;
-      chosen.set(name, { ...plain, name, qoLens: [1], kvLens: [1500], numKvHeads: 1, headDim, headDimVo, dtype });
+      for (const qoLen of [1, 40]) {
+        const name = `one long request of ${qoLen}, d=${headDim}/${headDimVo} ${dtype}`;
+        chosen.set(name, { ...plain, name, qoLens: [qoLen], kvLens: [1500], numKvHeads: 1, headDim, headDimVo, dtype });
+      }
     }
   }
   return [...chosen.values()];
