@@ -1,7 +1,6 @@
 // device.cc: initialising, the device, its context, errors.
 #include <dlfcn.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

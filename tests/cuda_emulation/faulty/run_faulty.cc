@@ -1,4 +1,4 @@
-// run_faulty.cc: launches one kernel of faulty_kernels.cu, by name, and prints "error E, N wrong of M words". Linked with the emulated driver.
+// run_faulty.cc: launches one kernel of faulty_kernels.cu, by name, and writes "error E, N wrong of M words" to standard error, behind what the emulation says. Linked with the emulated driver.
 #include <cstdio>
 #include <vector>
 
@@ -27,5 +27,5 @@ int main(int, char **arguments) {
     cuMemcpyDtoHAsync_v2(words.data(), out, num_bytes, stream);
     for (unsigned i = 0; i < fp::faulty_threads; ++i) wrong += words[i] != (i + 1) % fp::faulty_threads * 4;
   }
-  std::printf("error %d, %d wrong of %d words\n", result, wrong, fp::faulty_threads);
+  std::fprintf(stderr, "error %d, %d wrong of %d words\n", result, wrong, fp::faulty_threads);
 }

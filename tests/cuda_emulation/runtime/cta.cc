@@ -206,7 +206,9 @@ void Cta::report_deadlock() const {
         if (other && other->waits_for == first.waits_for && other->waits_on == first.waits_on && other->site.line() == first.site.line()) alike |= 1u << lane;
       }
       left &= ~alike;
-      std::fprintf(stderr, "  warp %u, lanes %08x: %s (%u) at %s:%u\n", w, alike, first.waits_for, first.waits_on, first.site.file_name(), first.site.line());
+      std::fprintf(stderr, "  warp %u, lanes %08x: %s", w, alike, first.waits_for);
+      if (first.waits_on != no_number) std::fprintf(stderr, " %u", first.waits_on);
+      std::fprintf(stderr, " (%s:%u)\n", first.site.file_name(), first.site.line());
     }
   }
   for (const MBarrier &barrier : mbarriers) {

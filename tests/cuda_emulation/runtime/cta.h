@@ -1,6 +1,5 @@
 // cta.h: a CTA under emulation: its threads as fibers, its warps, its barriers, its shared memory.
 #pragma once
-#include <cstdarg>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -39,6 +38,8 @@ struct ThreadCopy {
   bool done;
 };
 
+constexpr u32 no_number = ~0u;
+
 struct Thread : ThreadView {
   FiberContext context = nullptr;
   Cta *cta = nullptr;
@@ -48,7 +49,7 @@ struct Thread : ThreadView {
   bool ended = false;
   // What it waits for, while it does.
   const char *waits_for = nullptr;
-  u32 waits_on = 0;  // a barrier's address or number
+  u32 waits_on = no_number;  // a barrier's address or number
   Site site;
   // Copies by their number since the thread began; those before first_copy are gone.
   std::deque<ThreadCopy> copies;

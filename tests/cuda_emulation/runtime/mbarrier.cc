@@ -94,7 +94,7 @@ void mbarrier_wait(u32 address, u32 parity, const Site &site) {
       finish(cta, barrier, site);
     } else {
       barrier.waiting.push_back(&me);
-      cta.block(me, "an mbarrier", address, site);
+      cta.block(me, "the mbarrier at", address, site);
     }
   }
 }

@@ -22,7 +22,7 @@ void warp_collective(const char *name, u32 mask, void *lane, WarpWork work, cons
   }
   meeting.lanes[me.lane] = lane;
   meeting.arrived |= bit;
-  if (meeting.arrived != mask) return me.cta->block(me, name, mask, site);
+  if (meeting.arrived != mask) return me.cta->block(me, name, no_number, site);
   const Meeting complete = meeting;
   warp.meetings.erase(warp.meetings.begin() + static_cast<std::ptrdiff_t>(index));
   work(complete.lanes, mask);

@@ -1,5 +1,5 @@
 // wgmma.cc: products of a warpgroup. A warp computes its 16 rows of a group of products when it waits for the group, with shared memory and
-// registers as they are then; or early, when the last of the four warps has committed the group.
+// registers as they are then; or early, when it has committed the group: nothing says that the other warps have issued theirs by then.
 #include <cstring>
 #include <vector>
 
@@ -12,6 +12,7 @@ namespace {
 
 constexpr u32 all_lanes = 0xffffffffu;
 constexpr int max_columns = 256;
+constexpr const char *others_products = "products of the other warps";
 
 // PTX ISA, "Matrix Descriptor Format".
 struct Operand {
@@ -122,6 +123,22 @@ bool same_product(const WgmmaCall &x, const WgmmaCall &y) {
          (x.a != nullptr || x.a_descriptor == y.a_descriptor) && x.b_descriptor == y.b_descriptor;
 }
 
+// All four warps have committed group `number`: it must be the same products. Wakes those that wait for that.
+void check_warps_agree(Cta &cta, const Warp &warp, u64 number, const Site &site) {
+  Warp *four = warpgroup_of(cta, warp);
+  for (int w = 0; w < 4; ++w) {
+    // Another warp may be ahead, but it waits for this group no earlier than now.
+    const ProductGroup &other = four[w].groups[number - four[w].first_group];
+    const ProductGroup &own = warp.groups[number - warp.first_group];
+    bool same = other.calls.size() == own.calls.size();
+    for (size_t i = 0; same && i < own.calls.size(); i += 32) same = same_product(own.calls[i], other.calls[i]);
+    if (!same) fail(site, "warps %u and %u have issued different products", warp.index, four[w].index);
+    for (Thread *thread : four[w].threads) {
+      if (thread->waits_for == others_products) cta.wake(*thread);
+    }
+  }
+}
+
 struct CommitLane {
   std::vector<WgmmaCall> *products;
   const Site *site;
@@ -146,22 +163,11 @@ void commit(void *const *lanes, u32) {
   for (int lane = 0; lane < 32; ++lane) static_cast<const CommitLane *>(lanes[lane])->products->clear();
   const u64 number = warp.end_group();
   warp.groups.push_back(std::move(group));
-  if (!is_issued(cta, warp, number)) return;
-  Warp *four = warpgroup_of(cta, warp);
   const bool early = cta.launch->asynchrony == Asynchrony::early || (cta.launch->asynchrony == Asynchrony::mixed && cta.random.coin());
-  for (int w = 0; w < 4; ++w) {
-    // Another warp may be ahead, never behind; a group that it has waited for is gone only if it was issued before.
-    const ProductGroup &other = four[w].groups[number - four[w].first_group];
-    const ProductGroup &own = warp.groups[number - warp.first_group];
-    if (other.calls.size() != own.calls.size()) fail(*mine.site, "warps %u and %u have issued different products", warp.index, four[w].index);
-    for (size_t i = 0; i < own.calls.size(); i += 32) {
-      if (!same_product(own.calls[i], other.calls[i])) fail(*mine.site, "warps %u and %u have issued different products", warp.index, four[w].index);
-    }
-    for (u64 n = four[w].first_group; early && n <= number; ++n) perform(cta, four[w], four[w].groups[n - four[w].first_group], *mine.site);
-    for (Thread *thread : four[w].threads) {
-      if (thread->waits_for && std::strcmp(thread->waits_for, "products of the other warps") == 0) cta.wake(*thread);
-    }
+  for (ProductGroup &before : warp.groups) {
+    if (early) perform(cta, warp, before, *mine.site);
   }
+  if (is_issued(cta, warp, number)) check_warps_agree(cta, warp, number, *mine.site);
 }
 
 struct WaitLane {
@@ -201,7 +207,7 @@ void wgmma_wait(u32 num_pending, const Site &site) {
   Thread &me = self();
   Warp &warp = *me.warp;
   const u64 end = warp.end_group() > num_pending ? warp.end_group() - num_pending : 0;
-  while (end > 0 && end > warp.first_group && !is_issued(*me.cta, warp, end - 1)) me.cta->block(me, "products of the other warps", warp.index, site);
+  while (end > 0 && end > warp.first_group && !is_issued(*me.cta, warp, end - 1)) me.cta->block(me, others_products, no_number, site);
   WaitLane lane{end, &site};
   warp_collective("wgmma.wait_group", all_lanes, &lane, finish, site);
   me.is_fenced = false;
