@@ -239,7 +239,7 @@ FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 kv_dty
 struct fp_attention_args {
   u32 struct_size;
   i32 dtype;           /* of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
-  i32 kv_dtype;        /* of k and v: dtype; FP_E4M3 and FP_E5M2 on the CPU */
+  i32 kv_dtype;        /* of k and v: dtype, FP_E4M3 or FP_E5M2; with those, on CUDA, head dims of 64, 128, 192 and 256 */
   i32 num_tokens;      /* rows of q */
   i32 num_qo_heads;    /* a multiple of num_kv_heads; group 1..64 */
   i32 num_kv_heads;

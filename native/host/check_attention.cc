@@ -77,9 +77,6 @@ void check_kv_scale(Checker &checker, const char *of, int kv_dtype, float scale,
 
 void check_attention_shape(bool is_cpu, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size) {
   check_dtype(dtype, is_cpu ? float_dtypes : half_dtypes, "dtype", is_cpu ? "by attention on the CPU" : "by attention on CUDA");
-  if (!is_cpu && is_fp8(kv_dtype)) {
-    fail(FP_NOT_SUPPORTED, "kv_dtype is %s, and the CUDA kernels do not read FP8 yet. Supported on CUDA: the dtype of q, %s.", dtype_name(kv_dtype), dtype_name(dtype));
-  }
   check_dtype(kv_dtype, dtype_bit(dtype) | fp8_dtypes, "kv_dtype", "beside this dtype of q");
   check_head_dims(head_dim_qk, head_dim_vo);
   if (group_size < 1 || group_size > max_group_size) {

@@ -20,7 +20,10 @@ export interface BatchAttentionOptions {
   headDimVo?: number;
   /** Of queries and output, and of keys and values unless `kvDtype` says otherwise: `"bf16"`, `"f16"`, and `"f32"` on the CPU. */
   dtype: DType;
-  /** Of keys and values: `dtype`, the default, or on the CPU FP8, `"e4m3"` or `"e5m2"`. Scales come with the cache. */
+  /**
+   * Of keys and values: `dtype`, the default, or FP8, `"e4m3"` or `"e5m2"` (on CUDA with head dims 64, 128, 192 and 256). Scales come with the
+   * cache.
+   */
   kvDtype?: DType;
   /** A query sees the keys up to its own position; queries are the last tokens of their request. False by default. */
   causal?: boolean;

@@ -843,7 +843,7 @@ export class AttentionArgs {
     this.#i32[1] = value;
   }
 
-  /** i32: of k and v: dtype; FP_E4M3 and FP_E5M2 on the CPU */
+  /** i32: of k and v: dtype, FP_E4M3 or FP_E5M2; with those, on CUDA, head dims of 64, 128, 192 and 256 */
   get kvDtype(): number {
     return this.#i32[2];
   }

@@ -6,12 +6,11 @@
 
 namespace fp {
 
-template <typename Dtype, int kDimQk, int kDimVo>
+template <typename Traits>
 __device__ __forceinline__ void attention(const AttentionParams &p) {
-  using Traits = AttentionTraits<Dtype, kDimQk, kDimVo>;
   extern __shared__ __align__(1024) u8 shared_memory[];
   const ItemRange items = cta_items(p);
-  if constexpr (kTileArch == 90) {
+  if constexpr (kTileArch == 90 && !Traits::kFp8) {
     // Prefill tiles are in the queue of sm90_prefill.cuh.
     DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits> *>(shared_memory), items.begin, items.end);
     return;
@@ -33,15 +32,19 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
 
 }  // namespace fp
 
-// The kernels of one shape, which their names say: d128, or d192_v128 if values have another dim.
-#define FP_INSTANTIATE_ATTENTION(shape, kDimQk, kDimVo)                                                                           \
-  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kThreads,                          \
-                                               fp::AttentionTraits<fp::Bf16, kDimQk, kDimVo>::kCtasPerSm)                        \
-      attention_##shape##_bf16(const __grid_constant__ fp::AttentionParams params) {                                             \
-    fp::attention<fp::Bf16, kDimQk, kDimVo>(params);                                                                             \
-  }                                                                                                                              \
-  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kThreads,                           \
-                                               fp::AttentionTraits<fp::F16, kDimQk, kDimVo>::kCtasPerSm)                         \
-      attention_##shape##_f16(const __grid_constant__ fp::AttentionParams params) {                                              \
-    fp::attention<fp::F16, kDimQk, kDimVo>(params);                                                                              \
+#define FP_INSTANTIATE_ATTENTION_KERNEL(name, Dtype, kDimQk, kDimVo, kFp8)                                                       \
+  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>::kThreads,                      \
+                                               fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>::kCtasPerSm)                    \
+      name(const __grid_constant__ fp::AttentionParams params) {                                                                 \
+    fp::attention<fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>>(params);                                                     \
   }
+
+// The kernels of one shape, which their names say: d128, or d192_v128 if values have another dim.
+#define FP_INSTANTIATE_ATTENTION(shape, kDimQk, kDimVo)                                           \
+  FP_INSTANTIATE_ATTENTION_KERNEL(attention_##shape##_bf16, fp::Bf16, kDimQk, kDimVo, false)      \
+  FP_INSTANTIATE_ATTENTION_KERNEL(attention_##shape##_f16, fp::F16, kDimQk, kDimVo, false)
+
+// The same for KV caches in FP8.
+#define FP_INSTANTIATE_ATTENTION_FP8(shape, kDim)                                                 \
+  FP_INSTANTIATE_ATTENTION_KERNEL(attention_##shape##_bf16_fp8, fp::Bf16, kDim, kDim, true)       \
+  FP_INSTANTIATE_ATTENTION_KERNEL(attention_##shape##_f16_fp8, fp::F16, kDim, kDim, true)

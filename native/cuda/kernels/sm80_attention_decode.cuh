@@ -7,8 +7,10 @@
 #include "kernels/sm80_attention_traits.cuh"
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
+#include "parts/kv_scales.cuh"
 #include "parts/merge_rows.cuh"
 #include "parts/paged_kv.cuh"
+#include "parts/store_rows.cuh"
 #include "ptx/atomic.cuh"
 #include "ptx/barrier.cuh"
 
@@ -17,7 +19,7 @@ namespace fp {
 template <typename Traits>
 struct DecodeShared {
   u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
-  u8 q[decode_query_bytes(Traits::kDimQk)];  // of all warps, if registers can't hold it
+  u8 q[decode_query_bytes(Traits::kDimQk, Traits::kKvBytes)];  // of all warps, if registers can't hold it
   float merge[decode_warps][decode_rows][decode_merge_pitch];
   float shift[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
@@ -32,13 +34,17 @@ class DecodeLoop {
   static constexpr int kTokenTiles = decode_chunk / 8;
   static constexpr int kColumnTiles = Traits::kDimVo / 8;
   static constexpr int kQkSteps = Traits::kDimQk / 16;
+  using Keys = typename Traits::Keys;
+  using Values = typename Traits::Values;
+  using KeyPointer = typename Keys::Pointer;
+  using ValuePointer = typename Values::Pointer;
   static constexpr int kSlots = Traits::kDecodeSlots;
-  static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk);
+  static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk, Traits::kKvBytes);
   static constexpr u32 kMergeBarrier = 1;
   static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
-  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, 32, decode_chunk, decode_kv_tile, false>;
-  static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+  using Cursor = KvCursor<typename Traits::Keys::Tile, typename Traits::Values::Tile, 32, decode_chunk, decode_kv_tile, false>;
+  static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
   static_assert(kSlots % 2 == 0);
 
  public:
@@ -48,8 +54,9 @@ class DecodeLoop {
     const u32 lane = thread % 32;
     const i32 warp = static_cast<i32>(thread / 32);
     if (Traits::kTile.num_warps > decode_warps && warp >= decode_warps) return;
-    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
-    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(lane);
+    const KeyPointer k_pointer = KeyPointer::columns_first(lane);
+    const ValuePointer v_pointer = ValuePointer::rows_first(lane);
+    const bool is_e5m2 = p.kv_is_e5m2 != 0;
     Ring ring(p, shared.cursors[warp], ptx::shared_address(&shared.rings[warp]), item_begin, item_end, warp * decode_chunk, lane);
 
     for (i32 item = item_begin; item < item_end; ++item) {
@@ -59,6 +66,7 @@ class DecodeLoop {
       const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
       for (i32 head = 0; head < work.num_heads; ++head) {
         const Queries q(p, shared, rows, work.head_begin + head, warp, lane);
+        const KvScales<Traits::kFp8> scales(p, work.head_begin + head);
         float out[1][kColumnTiles][4];
         SoftmaxState<1> state;
 #pragma unroll
@@ -67,16 +75,16 @@ class DecodeLoop {
         for (i32 token = work.kv_begin + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
           float scores[1][kTokenTiles][4];
           ring.wait();
-          scores_of_chunk(scores[0], q, k_pointer, ring.slot(), lane);
+          scores_of_chunk(scores[0], q, k_pointer, ring.slot(), is_e5m2, lane);
           ring.refill_k(p);
-          if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
+          if (p.cap_scale != 0.f) soft_cap_scores(scores, scales.cap(p));
           if (!visible.all(token, token + decode_chunk)) mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, work.kv_end, needs_mask, lane);
-          state.update(scores, out, p.score_scale);
+          state.update(scores, out, scales.score(p));
           ring.wait();
-          add_values(out[0], scores[0], v_pointer, ring.slot());
+          add_values(out[0], scores[0], v_pointer, ring.slot(), is_e5m2);
           ring.refill_v(p);
         }
-        merge_and_store(p, shared, item, work, head, rows, out[0], state, warp, lane);
+        merge_and_store(p, shared, item, work, head, rows, out[0], state, scales.value(p), warp, lane);
       }
       merge_pieces(p, shared, item, warp, lane);
     }
@@ -166,11 +174,12 @@ class DecodeLoop {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
-        const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4;
+        // Pairs of columns: t and t + 4 of eight; or as FP8 keys come (kv_fragments.cuh), 2 t and 2 t + 1.
+        const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4 * (Traits::kFp8 ? 2 : 1);
 #pragma unroll
         for (int step = 0; step < kQkSteps; ++step) {
           fragments_[step][half] = row != nullptr ? __ldg(from + step * 8) : 0;
-          fragments_[step][half + 2] = row != nullptr ? __ldg(from + step * 8 + 4) : 0;
+          fragments_[step][half + 2] = row != nullptr ? __ldg(from + step * 8 + (Traits::kFp8 ? 1 : 4)) : 0;
         }
       }
     }
@@ -182,7 +191,17 @@ class DecodeLoop {
         const i32 row = chunk / Tile::kChunks;
         const i32 column = chunk % Tile::kChunks;
         const char *from = row_of(p, rows, kv_head, row);
-        *reinterpret_cast<uint4 *>(shared.q + Tile::offset(row, column)) = from != nullptr ? __ldg(reinterpret_cast<const uint4 *>(from) + column) : make_uint4(0, 0, 0, 0);
+        const uint4 pairs = from != nullptr ? __ldg(reinterpret_cast<const uint4 *>(from) + column) : make_uint4(0, 0, 0, 0);
+        if constexpr (Traits::kFp8) {
+          const u32 words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+          for (u32 i = 0; i < 4; ++i) {
+            const u32 place = query_pair_place<true>(4 * static_cast<u32>(column) + i);
+            *reinterpret_cast<u32 *>(shared.q + Tile::offset(row, place / 4) + place % 4 * 4) = words[i];
+          }
+        } else {
+          *reinterpret_cast<uint4 *>(shared.q + Tile::offset(row, column)) = pairs;
+        }
       }
       ptx::named_barrier<kMergeThreads>(kQueryBarrier);
     }
@@ -192,7 +211,7 @@ class DecodeLoop {
   };
 
   static __device__ __forceinline__ void scores_of_chunk(float (&scores)[kTokenTiles][4], const Queries &q,
-                                                         const FragmentPointer<Traits::kDimQk> &k_pointer, u32 slot, u32 lane) {
+                                                         const KeyPointer &k_pointer, u32 slot, bool is_e5m2, u32 lane) {
     // Even and odd steps apart: half the length of the chain of dependent mma.
     float odd[kTokenTiles][4];
 #pragma unroll
@@ -202,12 +221,17 @@ class DecodeLoop {
     }
     const u32 based = k_pointer.on(slot);
 #pragma unroll
-    for (int step = 0; step < kQkSteps; ++step) {
-      u32 a[4], b[4];
-      q.fragment(a, step, lane);
-      ptx::ldmatrix_x4(b, k_pointer.at(based, step, 0));
-      ptx::mma(step % 2 ? odd[0] : scores[0], a, b[0], b[1], Dtype{});
-      ptx::mma(step % 2 ? odd[1] : scores[1], a, b[2], b[3], Dtype{});
+    for (int load = 0; load < Keys::kLoads; ++load) {
+      u32 b[Keys::kSteps][4];
+      key_fragments<Traits::kFp8>(b, k_pointer.at(based, load, 0), is_e5m2, Dtype{});
+#pragma unroll
+      for (int s = 0; s < Keys::kSteps; ++s) {
+        const int step = load * Keys::kSteps + s;
+        u32 a[4];
+        q.fragment(a, step, lane);
+        ptx::mma(step % 2 ? odd[0] : scores[0], a, b[s][0], b[s][1], Dtype{});
+        ptx::mma(step % 2 ? odd[1] : scores[1], a, b[s][2], b[s][3], Dtype{});
+      }
     }
 #pragma unroll
     for (int n = 0; n < kTokenTiles; ++n) {
@@ -217,22 +241,26 @@ class DecodeLoop {
   }
 
   static __device__ __forceinline__ void add_values(float (&out)[kColumnTiles][4], const float (&weights)[kTokenTiles][4],
-                                                    const FragmentPointer<Traits::kDimVo> &v_pointer, u32 slot) {
+                                                    const ValuePointer &v_pointer, u32 slot, bool is_e5m2) {
     const u32 based = v_pointer.on(slot);
     u32 a[4];
     weights_fragment(a, weights, 0, Dtype{});
 #pragma unroll
-    for (int n = 0; n < kColumnTiles; n += 2) {
-      u32 b[4];
-      ptx::ldmatrix_x4_transposed(b, v_pointer.at(based, n / 2, 0));
-      ptx::mma(out[n], a, b[0], b[1], Dtype{});
-      ptx::mma(out[n + 1], a, b[2], b[3], Dtype{});
+    for (int load = 0; load < Values::kLoads; ++load) {
+      u32 b[Values::kSteps][4];
+      value_fragments<Traits::kFp8>(b, v_pointer.at(based, load, 0), is_e5m2, Dtype{});
+#pragma unroll
+      for (int s = 0; s < Values::kSteps; ++s) {
+        const int n = 2 * (load * Values::kSteps + s);
+        ptx::mma(out[n], a, b[s][0], b[s][1], Dtype{});
+        ptx::mma(out[n + 1], a, b[s][2], b[s][3], Dtype{});
+      }
     }
   }
 
   // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, a few columns at a time.
   static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
-                                                         const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, i32 warp, u32 lane) {
+                                                         const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, float v_scale, i32 warp, u32 lane) {
     constexpr int kColumns = decode_merge_columns;
     state.rows[0].add_up_lanes();
     if (lane % 4 == 0) {
@@ -247,7 +275,7 @@ class DecodeLoop {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const Total total(shared, lane / 4 + 8 * half);
-      scale[half] = ptx::exp2(state.rows[0].shift(half) - total.shift) * normaliser(total.sum);
+      scale[half] = ptx::exp2(state.rows[0].shift(half) - total.shift) * normaliser(total.sum) * v_scale;
     }
 
     // What this thread stores of each piece: four columns of a row.
@@ -275,13 +303,14 @@ class DecodeLoop {
 #pragma unroll
     for (int piece = 0; piece < Traits::kDimVo / kColumns; ++piece) {
 #pragma unroll
-      for (int i = 0; i < kColumns / 8; ++i) {
-        const int n = piece * (kColumns / 8) + i;
+      for (int half = 0; half < 2; ++half) {
+        float tiles[kColumns / 8][4];
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          *reinterpret_cast<float2 *>(&shared.merge[warp][lane / 4 + 8 * half][8 * i + lane % 4 * 2]) =
-              make_float2(out[n][2 * half] * scale[half], out[n][2 * half + 1] * scale[half]);
+        for (int i = 0; i < kColumns / 8; ++i) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) tiles[i][e] = out[piece * (kColumns / 8) + i][e];
         }
+        store_columns<Traits::kFp8>(shared.merge[warp][lane / 4 + 8 * half], tiles, half, scale[half], lane);
       }
       ptx::named_barrier<kMergeThreads>(kMergeBarrier);
       float4 total = *reinterpret_cast<const float4 *>(&shared.merge[0][row][column]);

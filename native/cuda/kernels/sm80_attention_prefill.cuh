@@ -8,6 +8,7 @@
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
 #include "parts/paged_kv.cuh"
+#include "parts/kv_scales.cuh"
 #include "parts/store_rows.cuh"
 
 namespace fp {
@@ -16,8 +17,8 @@ template <typename Traits>
 struct PrefillShared {
   static constexpr int kTokens = Traits::kPrefillKvTile;
   u16 q[Traits::kPrefillRows * Traits::kDimQk];  // each warp reads and writes its own rows only
-  u16 k[kTokens * Traits::kDimQk];
-  u16 v[kTokens * Traits::kDimVo];
+  u8 k[kTokens * Traits::kDimQk * Traits::kKvBytes];
+  u8 v[kTokens * Traits::kDimVo * Traits::kKvBytes];
   // What each warp needs once a tile or less.
   struct WarpState {
     KvCursorState cursor;
@@ -42,8 +43,8 @@ class PrefillLoop {
   static constexpr int kTokenTiles = kTokens / 8;
   static constexpr int kColumnTiles = Traits::kDimVo / 8;
   static constexpr int kQkSteps = Traits::kDimQk / 16;
-  using Cursor = KvCursor<Traits::kDimQk, Traits::kDimVo, Traits::kThreads, kTokens, kTokens, true>;
-  static_assert(sizeof(Shared) == prefill_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+  using Cursor = KvCursor<typename Traits::Keys::Tile, typename Traits::Values::Tile, Traits::kThreads, kTokens, kTokens, true>;
+  static_assert(sizeof(Shared) == prefill_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
 
  public:
   // Computes the items item_begin .. item_end, all of prefill tiles.
@@ -81,17 +82,18 @@ class PrefillLoop {
         __syncwarp();
         const bool sees_any = warp.visible.any(token, token + kTokens);
         float scores[kRowTiles][kTokenTiles][4];
-        if (sees_any) scores_of_tile(scores, q_shared, k_shared);
+        if (sees_any) scores_of_tile(scores, q_shared, k_shared, p.kv_is_e5m2 != 0);
         ptx::cp_async_wait_all();
         __syncthreads();
         cursor.receive_pages(p, thread);
         cursor.copy_k(p, k_shared, ptx::thread_anew());
         if (sees_any) {
-          if (p.cap_scale != 0.f) soft_cap_scores(scores, p.cap_scale);
+          const KvScales<Traits::kFp8> scales(p, Item(p, warp.item).head_begin + warp.head);
+          if (p.cap_scale != 0.f) soft_cap_scores(scores, scales.cap(p));
           if (!warp.visible.all(token, token + kTokens)) mask_tile(p, scores, warp.item, first_row(), token, warp.kv_end);
           SoftmaxState<kRowTiles> &state = warp.softmax[ptx::lane_anew()];
-          state.update(scores, out, p.score_scale);
-          add_values(out, scores, v_shared);
+          state.update(scores, out, scales.score(p));
+          add_values(out, scores, v_shared, p.kv_is_e5m2 != 0);
         }
         ptx::cp_async_wait_all();
         __syncthreads();
@@ -166,15 +168,25 @@ class PrefillLoop {
       const char *source = p.q + (token >= 0 ? token * p.q_token_bytes + head * p.q_head_bytes : 0) + column * 16;
 #pragma unroll
       for (int c = 0; c < Tile::kColumnSteps; ++c) {
-        ptx::cp_async_16_or_zero(q_shared + Tile::offset(r, column) + c * Tile::kLanesPerRow * 16, source + c * Tile::kLanesPerRow * 16, token >= 0);
+        if constexpr (Traits::kFp8) {
+          const u32 chunk = static_cast<u32>(column + c * Tile::kLanesPerRow);
+#pragma unroll
+          for (u32 i = 0; i < 4; ++i) {
+            const u32 place = query_pair_place<true>(4 * chunk + i);
+            ptx::cp_async_4_or_zero(q_shared + Tile::offset(r, place / 4) + place % 4 * 4, source + c * Tile::kLanesPerRow * 16 + i * 4, token >= 0);
+          }
+        } else {
+          ptx::cp_async_16_or_zero(q_shared + Tile::offset(r, column) + c * Tile::kLanesPerRow * 16, source + c * Tile::kLanesPerRow * 16, token >= 0);
+        }
       }
     }
   }
 
-  static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], u32 q_shared, u32 k_shared) {
+  static __device__ __forceinline__ void scores_of_tile(float (&scores)[kRowTiles][kTokenTiles][4], u32 q_shared, u32 k_shared, bool is_e5m2) {
+    using Keys = typename Traits::Keys;
     const u32 lane = ptx::lane_anew();
     const FragmentPointer<Traits::kDimQk> q_pointer = FragmentPointer<Traits::kDimQk>::rows_first(lane);
-    const FragmentPointer<Traits::kDimQk> k_pointer = FragmentPointer<Traits::kDimQk>::columns_first(lane);
+    const typename Keys::Pointer k_pointer = Keys::Pointer::columns_first(lane);
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m) {
 #pragma unroll
@@ -182,26 +194,34 @@ class PrefillLoop {
     }
     const u32 q_based = q_pointer.on(q_shared);
     const u32 k_based = k_pointer.on(k_shared);
-#pragma unroll 4
-    for (int step = 0; step < kQkSteps; ++step) {
-      u32 a[kRowTiles][4];
+    constexpr int kSteps = Keys::kSteps;
+#pragma unroll(4 / kSteps)
+    for (int load = 0; load < Keys::kLoads; ++load) {
+      u32 a[kSteps][kRowTiles][4];
 #pragma unroll
-      for (int m = 0; m < kRowTiles; ++m) ptx::ldmatrix_x4(a[m], q_pointer.at(q_based, step, m));
+      for (int s = 0; s < kSteps; ++s) {
+#pragma unroll
+        for (int m = 0; m < kRowTiles; ++m) ptx::ldmatrix_x4(a[s][m], q_pointer.at(q_based, load * kSteps + s, m));
+      }
 #pragma unroll
       for (int n = 0; n < kTokenTiles; n += 2) {
-        u32 b[4];
-        ptx::ldmatrix_x4(b, k_pointer.at(k_based, step, n / 2));
+        u32 b[kSteps][4];
+        key_fragments<Traits::kFp8>(b, k_pointer.at(k_based, load, n / 2), is_e5m2, Dtype{});
 #pragma unroll
-        for (int m = 0; m < kRowTiles; ++m) {
-          ptx::mma(scores[m][n], a[m], b[0], b[1], Dtype{});
-          ptx::mma(scores[m][n + 1], a[m], b[2], b[3], Dtype{});
+        for (int s = 0; s < kSteps; ++s) {
+#pragma unroll
+          for (int m = 0; m < kRowTiles; ++m) {
+            ptx::mma(scores[m][n], a[s][m], b[s][0], b[s][1], Dtype{});
+            ptx::mma(scores[m][n + 1], a[s][m], b[s][2], b[s][3], Dtype{});
+          }
         }
       }
     }
   }
 
-  static __device__ __forceinline__ void add_values(float (&out)[kRowTiles][kColumnTiles][4], const float (&weights)[kRowTiles][kTokenTiles][4], u32 v_shared) {
-    const FragmentPointer<Traits::kDimVo> v_pointer = FragmentPointer<Traits::kDimVo>::rows_first(ptx::lane_anew());
+  static __device__ __forceinline__ void add_values(float (&out)[kRowTiles][kColumnTiles][4], const float (&weights)[kRowTiles][kTokenTiles][4], u32 v_shared, bool is_e5m2) {
+    using Values = typename Traits::Values;
+    const typename Values::Pointer v_pointer = Values::Pointer::rows_first(ptx::lane_anew());
     const u32 v_based = v_pointer.on(v_shared);
 #pragma unroll
     for (int step = 0; step < kTokens / 16; ++step) {
@@ -209,13 +229,17 @@ class PrefillLoop {
 #pragma unroll
       for (int m = 0; m < kRowTiles; ++m) weights_fragment(a[m], weights[m], step, Dtype{});
 #pragma unroll
-      for (int n = 0; n < kColumnTiles; n += 2) {
-        u32 b[4];
-        ptx::ldmatrix_x4_transposed(b, v_pointer.at(v_based, n / 2, step));
+      for (int load = 0; load < Values::kLoads; ++load) {
+        u32 b[Values::kSteps][4];
+        value_fragments<Traits::kFp8>(b, v_pointer.at(v_based, load, step), is_e5m2, Dtype{});
 #pragma unroll
-        for (int m = 0; m < kRowTiles; ++m) {
-          ptx::mma(out[m][n], a[m], b[0], b[1], Dtype{});
-          ptx::mma(out[m][n + 1], a[m], b[2], b[3], Dtype{});
+        for (int s = 0; s < Values::kSteps; ++s) {
+          const int n = 2 * (load * Values::kSteps + s);
+#pragma unroll
+          for (int m = 0; m < kRowTiles; ++m) {
+            ptx::mma(out[m][n], a[m], b[s][0], b[s][1], Dtype{});
+            ptx::mma(out[m][n + 1], a[m], b[s][2], b[s][3], Dtype{});
+          }
         }
       }
     }
@@ -236,6 +260,7 @@ class PrefillLoop {
     bool fits;
     const RowTarget target(p, p.work + item, work.head_begin + head_of_item, head_of_item, num_rows, fits);
     if (!fits) return;
+    const float v_scale = KvScales<Traits::kFp8>(p, work.head_begin + head_of_item).value(p);
 #pragma unroll
     for (int m = 0; m < kRowTiles; ++m) {
       state.rows[m].add_up_lanes();
@@ -244,30 +269,19 @@ class PrefillLoop {
         const i32 row = row_begin + 16 * m + 8 * half + static_cast<i32>(lane / 4);
         const i32 token_of_tile = divide(row, p.by_group);
         const bool exists = row < num_rows;
-        const float scale = normaliser(state.rows[m].sum[half]);
+        const float scale = normaliser(state.rows[m].sum[half]) * v_scale;
         const float lse = natural_lse(state.rows[m].shift(half), state.rows[m].sum[half]);
         if (target.partial_row >= 0) {
           if (exists) {
             const i64 partial = target.partial_row + row;
-            float *to = p.partial_out + partial * Traits::kDimVo + lane % 4 * 2;
-#pragma unroll
-            for (int n = 0; n < kColumnTiles; ++n) {
-              *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(out[m][n][2 * half] * scale, out[m][n][2 * half + 1] * scale);
-            }
+            store_columns<Traits::kFp8>(p.partial_out + partial * Traits::kDimVo, out[m], half, scale, lane);
             if (lane % 4 == 0) p.partial_lse[partial] = lse;
           }
         } else {
           const i32 token = exists ? rows.token(p, token_of_tile) : -1;
           const i32 head = target.head + row - token_of_tile * p.group;
-          char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + lane % 4 * 16;
-#pragma unroll
-          for (int n = 0; n < kColumnTiles; n += 4) {
-            u32 packed[4];
-#pragma unroll
-            for (int i = 0; i < 4; ++i) packed[i] = ptx::pack(out[m][n + i][2 * half] * scale, out[m][n + i][2 * half + 1] * scale, Dtype{});
-            transpose_quad(packed, lane);
-            if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
-          }
+          char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0);
+          store_packed<Traits::kFp8, Dtype>(to, out[m], half, scale, lane, token >= 0);
           if (token >= 0 && lane % 4 == 0 && p.lse != nullptr) p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
         }
       }

@@ -34,18 +34,25 @@ struct Variant {
   int shared_bytes;
 };
 
-Variant find_variant(CudaDevice &device, int dtype, int head_dim_qk, int head_dim_vo) {
+bool is_fp8(int dtype) { return dtype == FP_E4M3 || dtype == FP_E5M2; }
+
+Variant find_variant(CudaDevice &device, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo) {
   if (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128)) {
     fail(FP_NOT_SUPPORTED, "head_dim_qk is %d and head_dim_vo %d. On CUDA they must be equal, or 192 and 128.", head_dim_qk, head_dim_vo);
   }
+  const bool fp8 = is_fp8(kv_dtype);
+  if (fp8 && (head_dim_vo != head_dim_qk || head_dim_qk == 96)) {
+    fail(FP_NOT_SUPPORTED, "head_dim_qk is %d and head_dim_vo %d. With FP8 keys and values they must be 64, 128, 192 or 256 on CUDA, and equal.", head_dim_qk, head_dim_vo);
+  }
   const ShapeSuffix shape(head_dim_qk, head_dim_vo);
   char module[48], name[48];
-  snprintf(module, sizeof module, "sm80_attention_%s", shape.text);
-  snprintf(name, sizeof name, "attention_%s_%s", shape.text, dtype_suffix(dtype));
+  snprintf(module, sizeof module, "sm80_attention_%s%s", shape.text, fp8 ? "_fp8" : "");
+  snprintf(name, sizeof name, "attention_%s_%s%s", shape.text, dtype_suffix(dtype), fp8 ? "_fp8" : "");
   Variant variant;
-  variant.tile = attention_tile(image_arch(device), head_dim_qk, head_dim_vo);
+  const int arch = image_arch(device);
+  variant.tile = fp8 ? attention_tile_fp8(arch, head_dim_qk) : attention_tile(arch, head_dim_qk, head_dim_vo);
   variant.threads = static_cast<unsigned>(variant.tile.num_warps) * 32;
-  variant.shared_bytes = attention_shared_bytes(variant.tile, head_dim_qk, head_dim_vo);
+  variant.shared_bytes = attention_shared_bytes(variant.tile, head_dim_qk, head_dim_vo, fp8 ? 1 : 2);
   if (variant.shared_bytes > max_shared_bytes(device)) {
     fail(FP_NOT_SUPPORTED, "head dim %d needs %d bytes of shared memory a CTA, and this GPU has %d.", head_dim_qk, variant.shared_bytes, max_shared_bytes(device));
   }
@@ -53,8 +60,8 @@ Variant find_variant(CudaDevice &device, int dtype, int head_dim_qk, int head_di
   return variant;
 }
 
-unsigned byte_stride(double elements, const char *name) {
-  const double bytes = elements * 2;
+unsigned byte_stride(double elements, int element_bytes, const char *name) {
+  const double bytes = elements * element_bytes;
   if (bytes > UINT32_MAX) fail(FP_NOT_SUPPORTED, "%s is %.0f elements. On CUDA, pages and tokens may be 2^32 bytes apart at most.", name, elements);
   return static_cast<unsigned>(bytes);
 }
@@ -99,12 +106,13 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.q_head_bytes = static_cast<long long>(args.q_head_stride) * 2;
   p.out_token_bytes = static_cast<long long>(args.out_token_stride) * 2;
   p.out_head_bytes = static_cast<long long>(args.out_head_stride) * 2;
-  p.k_head_bytes = static_cast<long long>(args.k_head_stride) * 2;
-  p.v_head_bytes = static_cast<long long>(args.v_head_stride) * 2;
-  p.k_page_bytes = byte_stride(args.k_page_stride, "k_page_stride");
-  p.k_token_bytes = byte_stride(args.k_token_stride, "k_token_stride");
-  p.v_page_bytes = byte_stride(args.v_page_stride, "v_page_stride");
-  p.v_token_bytes = byte_stride(args.v_token_stride, "v_token_stride");
+  const int kv_bytes = is_fp8(args.kv_dtype) ? 1 : 2;
+  p.k_head_bytes = static_cast<long long>(args.k_head_stride) * kv_bytes;
+  p.v_head_bytes = static_cast<long long>(args.v_head_stride) * kv_bytes;
+  p.k_page_bytes = byte_stride(args.k_page_stride, kv_bytes, "k_page_stride");
+  p.k_token_bytes = byte_stride(args.k_token_stride, kv_bytes, "k_token_stride");
+  p.v_page_bytes = byte_stride(args.v_page_stride, kv_bytes, "v_page_stride");
+  p.v_token_bytes = byte_stride(args.v_token_stride, kv_bytes, "v_token_stride");
   p.mask = at<const unsigned char>(args.custom_mask);
   p.mask_bytes = static_cast<long long>(args.custom_mask_bytes);
   p.window_left = window(args.window_left);
@@ -113,13 +121,18 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.score_scale = static_cast<float>((cap > 0 ? cap : args.sm_scale) * log2e);
   p.score_unscale = 1 / p.score_scale;
   p.cap_scale = cap > 0 ? static_cast<float>(args.sm_scale / cap) : 0.0f;
+  p.kv_is_e5m2 = args.kv_dtype == FP_E5M2;
+  p.k_scale = args.k_scale;
+  p.v_scale = args.v_scale;
+  p.k_head_scales = at<const float>(args.k_head_scales);
+  p.v_head_scales = at<const float>(args.v_head_scales);
   return p;
 }
 
 }  // namespace
 
-void attention_limits(CudaDevice &device, int dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
-  const Variant variant = find_variant(device, dtype, head_dim_qk, head_dim_vo);
+void attention_limits(CudaDevice &device, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
+  const Variant variant = find_variant(device, dtype, kv_dtype, head_dim_qk, head_dim_vo);
   const int fitting = occupancy(device, *variant.kernel, static_cast<int>(variant.threads), variant.shared_bytes);
   if (fitting < 1) fail(FP_NOT_SUPPORTED, "head dim %d does not fit on an SM of this GPU (%d bytes of shared memory).", head_dim_qk, variant.shared_bytes);
   limits.num_ctas = num_sms(device) * std::min(fitting, variant.tile.ctas_per_sm);
@@ -128,15 +141,15 @@ void attention_limits(CudaDevice &device, int dtype, int head_dim_qk, int head_d
   limits.decode_kv_tile = decode_kv_tile;
   limits.prefill_kv_tile = prefill_cut;
   limits.prefill_ctas = 0;
-  if (has_prefill_sm90(device)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, limits);
+  if (has_prefill_sm90(device) && !is_fp8(kv_dtype)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, limits);
 }
 
 void launch_attention(const Launch &launch, const fp_attention_args &args) {
-  const Variant variant = find_variant(launch.device, args.dtype, args.head_dim_qk, args.head_dim_vo);
+  const Variant variant = find_variant(launch.device, args.dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
   const AttentionParams params = params_of(args);
   const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
   const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
-  const bool queues_tall_tiles = has_prefill_sm90(launch.device);
+  const bool queues_tall_tiles = has_prefill_sm90(launch.device) && !is_fp8(args.kv_dtype);
   if (queues_tall_tiles && has_tall_tiles) launch_prefill_sm90(launch, args, params);
   if (!queues_tall_tiles || has_short_tiles) {
     launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);

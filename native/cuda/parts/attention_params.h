@@ -107,7 +107,7 @@ struct AttentionParams {
   int num_kv_indices;
   const int *kv_indices;
 
-  // Addresses are of 16-bit elements; strides of q and out count bytes, those of a page and a token of it too, and fit 32 bits.
+  // Strides of q and out count bytes, those of a page and a token of it too, and fit 32 bits.
   const char *q;  // [num_tokens, num_qo_heads, head_dim_qk]
   const char *k;  // page, token, head
   const char *v;
@@ -136,6 +136,13 @@ struct AttentionParams {
   float score_scale;
   float score_unscale;  // 1 / score_scale
   float cap_scale;  // 0: no soft cap
+
+  // Of K and V in FP8: an element of head h means itself times scale times head_scales[h], if there are any.
+  int kv_is_e5m2;
+  float k_scale;
+  float v_scale;
+  const float *k_head_scales;
+  const float *v_head_scales;
 };
 
 struct MergeStatesParams {

@@ -51,34 +51,49 @@ constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_v
   return {8, 1, 1, 16, 2};
 }
 
+// The same for KV caches in FP8, whose rows are half as long. On Hopper too they have their prefill tiles here.
+constexpr AttentionTile attention_tile_fp8(int arch, int head_dim) {
+  if (arch == 90) {
+    if (head_dim == 64) return {4, 2, 2, 64, 16};
+    if (head_dim == 128) return {4, 2, 2, 32, 12};
+    if (head_dim == 192) return {8, 1, 1, 64, 8};
+    return {8, 1, 1, 32, 8};
+  }
+  if (head_dim == 64) return {4, 2, 2, 64, 8};
+  if (head_dim == 128) return {4, 2, 2, 32, 8};
+  if (head_dim == 192) return {8, 1, 1, 64, 4};
+  return {8, 1, 1, 32, 4};
+}
+
 constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
 
 // A warp's state: 196 bytes, and each lane's softmax state.
 constexpr int prefill_state_bytes(const AttentionTile &tile) { return 196 + 32 * tile.row_tiles * 16; }
 
-constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
-  return prefill_rows(tile) * head_dim_qk * 2 + tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * 2 +
+// kv_bytes: of an element of K and V.
+constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
+  return prefill_rows(tile) * head_dim_qk * 2 + tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * kv_bytes +
          tile.num_warps * prefill_state_bytes(tile);
 }
 
-constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo) {
-  return decode_chunk * (head_dim_qk > head_dim_vo ? head_dim_qk : head_dim_vo) * 2;
+constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo, int kv_bytes) {
+  return decode_chunk * (head_dim_qk > head_dim_vo ? head_dim_qk : head_dim_vo) * kv_bytes;
 }
 
-// Queries of a decode tile: fragments in registers, or where output and queries together are too many, in shared memory.
-constexpr bool decode_query_in_shared(int head_dim_qk) { return head_dim_qk > 192; }
-constexpr int decode_query_bytes(int head_dim_qk) { return decode_query_in_shared(head_dim_qk) ? decode_rows * head_dim_qk * 2 : 128; }
+// Queries of a decode tile: fragments in registers, or where output, queries and what turns FP8 into 16 bits are too many, in shared memory.
+constexpr bool decode_query_in_shared(int head_dim_qk, int kv_bytes) { return head_dim_qk > (kv_bytes == 1 ? 128 : 192); }
+constexpr int decode_query_bytes(int head_dim_qk, int kv_bytes) { return decode_query_in_shared(head_dim_qk, kv_bytes) ? decode_rows * head_dim_qk * 2 : 128; }
 
 constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
 constexpr int decode_state_bytes = 4 + decode_warps * (decode_rows * 2 * 4 + 160);
 
-constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
-  return decode_query_bytes(head_dim_qk) + decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo);
+constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
+  return decode_query_bytes(head_dim_qk, kv_bytes) + decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo, kv_bytes);
 }
 
-constexpr int attention_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo) {
-  const int prefill = prefill_shared_bytes(tile, head_dim_qk, head_dim_vo);
-  const int decode = decode_shared_bytes(tile, head_dim_qk, head_dim_vo);
+constexpr int attention_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
+  const int prefill = prefill_shared_bytes(tile, head_dim_qk, head_dim_vo, kv_bytes);
+  const int decode = decode_shared_bytes(tile, head_dim_qk, head_dim_vo, kv_bytes);
   return prefill > decode ? prefill : decode;
 }
 

@@ -35,15 +35,14 @@ constexpr int lanes_per_row(int num_threads, int num_rows) {
 // kTokens tokens, copied by kThreads threads, whole warps; the next tile of the same head is kStep tokens further. The cursor stands
 // on the tile to be copied next and has its page ids under way: in a register, or if kCopiesPages, by asynchronous copies for which the caller
 // waits as for those of K and V. A new cursor stands before the first tile.
-template <int kDimQk, int kDimVo, int kThreads, int kTokens, int kStep, bool kCopiesPages>
+template <typename KTile, typename VTile, int kThreads, int kTokens, int kStep, bool kCopiesPages>
 class KvCursor {
-  using KTile = SharedTile<kDimQk>;
-  using VTile = SharedTile<kDimVo>;
   static constexpr int kLanes = lanes_per_row<KTile, VTile>(kThreads, kTokens);
   static constexpr int kRowStep = kThreads / kLanes;  // between the rows that a thread copies
   static constexpr int kRows = kTokens / kRowStep;    // of a thread
   static constexpr int kPassRows = 32 / kLanes;       // of a warp at a time
   static_assert(kRows * kRowStep == kTokens && kRows * kPassRows <= 16);
+  static_assert(KTile::kChunks % kLanes == 0 && VTile::kChunks % kLanes == 0);
 
  public:
   // The run starts at `item` and ends before `item_end`; its items are of one tile class.

@@ -28,6 +28,44 @@ __device__ __forceinline__ void exchange_pair(u32 (&v)[2], u32 lane) {
   v[1] = odd ? v[1] : x;
 }
 
+// A row of the warp's C fragments as f32. kSplit: of two neighbouring column tiles the first has the even columns of 16 (kv_fragments.cuh).
+template <bool kSplit, int kTiles>
+__device__ __forceinline__ void store_columns(float *row, const float (&values)[kTiles][4], int half, float scale, u32 lane) {
+#pragma unroll
+  for (int n = 0; n < kTiles; n += 2) {
+    const float x0 = values[n][2 * half] * scale, x1 = values[n][2 * half + 1] * scale;
+    const float y0 = values[n + 1][2 * half] * scale, y1 = values[n + 1][2 * half + 1] * scale;
+    if constexpr (kSplit) {
+      *reinterpret_cast<float4 *>(row + 8 * n + lane % 4 * 4) = make_float4(x0, y0, x1, y1);
+    } else {
+      *reinterpret_cast<float2 *>(row + 8 * n + lane % 4 * 2) = make_float2(x0, x1);
+      *reinterpret_cast<float2 *>(row + 8 * n + 8 + lane % 4 * 2) = make_float2(y0, y1);
+    }
+  }
+}
+
+// The same in 16 bits, if the row exists. By all lanes.
+template <bool kSplit, typename Dtype, int kTiles>
+__device__ __forceinline__ void store_packed(char *row, const float (&values)[kTiles][4], int half, float scale, u32 lane, bool exists) {
+  if constexpr (kSplit) {
+#pragma unroll
+    for (int n = 0; n < kTiles; n += 2) {
+      const u32 low = ptx::pack(values[n][2 * half] * scale, values[n + 1][2 * half] * scale, Dtype{});
+      const u32 high = ptx::pack(values[n][2 * half + 1] * scale, values[n + 1][2 * half + 1] * scale, Dtype{});
+      if (exists) *reinterpret_cast<uint2 *>(row + n * 16 + lane % 4 * 8) = make_uint2(low, high);
+    }
+  } else {
+#pragma unroll
+    for (int n = 0; n < kTiles; n += 4) {
+      u32 packed[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) packed[i] = ptx::pack(values[n + i][2 * half] * scale, values[n + i][2 * half + 1] * scale, Dtype{});
+      transpose_quad(packed, lane);
+      if (exists) *reinterpret_cast<uint4 *>(row + n * 16 + lane % 4 * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+    }
+  }
+}
+
 // The LSE of a tile's row, if it has one.
 __device__ __forceinline__ void store_lse(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, float lse) {
   if (row >= rows.num_rows(p)) return;

@@ -19,6 +19,11 @@ __device__ __forceinline__ void cp_async_4(u32 target, const void *source) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4;\n" ::"r"(target), "l"(source) : "memory");
 }
 
+// As cp_async_16_or_zero, of 4 bytes.
+__device__ __forceinline__ void cp_async_4_or_zero(u32 target, const void *source, bool valid) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(target), "l"(source), "r"(valid ? 4 : 0) : "memory");
+}
+
 // Arrives at an mbarrier once all of this thread's copies so far are done. The barrier must expect the arrival.
 __device__ __forceinline__ void cp_async_arrive(u32 barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];\n" ::"r"(barrier) : "memory");

@@ -1,0 +1,4 @@
+// Attention over KV caches in FP8, head dim 128.
+#include "kernels/sm80_attention.cuh"
+
+FP_INSTANTIATE_ATTENTION_FP8(d128, 128)
