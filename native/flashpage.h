@@ -320,7 +320,7 @@ FP_API fp_status fp_merge_states(fp_handle stream, const void *args);
 struct fp_kv_append_args {
   u32 struct_size;
   i32 dtype;            /* of k and v */
-  i32 cache_dtype;      /* dtype; or on the CPU FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
+  i32 cache_dtype;      /* dtype, or FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
   i32 num_tokens;
   i32 num_kv_heads;
   i32 head_dim_qk;
@@ -346,7 +346,7 @@ struct fp_kv_append_args {
   f64 v_page_stride;
   f64 v_cache_token_stride;
   f64 v_cache_head_stride;
-  fp_address k_head_scales; /* f32 [num_kv_heads]; 0: all 1 */
+  fp_address k_head_scales; /* f32 [num_kv_heads]; 0: all 1. Where one, or its product with k_scale, is not positive and finite, the CPU's work fails; CUDA stores NaN for that head */
   fp_address v_head_scales;
   fp_address slots;     /* i32 [num_tokens]: page * page_size + token of the page; < 0: the token is not written */
   fp_address positions; /* i32 [num_tokens], for RoPE; 0 without */

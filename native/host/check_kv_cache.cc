@@ -20,10 +20,7 @@ Cache cache_of(const Args &args, int dtype) {
 }
 
 void check_cache(Checker &checker, const Cache &cache) {
-  if (!checker.is_cpu() && is_fp8(cache.dtype)) {
-    fail(FP_NOT_SUPPORTED, "the cache's dtype is %s, and the CUDA kernels do not write FP8 yet. Supported on CUDA: f16, bf16.", dtype_name(cache.dtype));
-  }
-  check_dtype(cache.dtype, checker.is_cpu() ? float_dtypes | fp8_dtypes : half_dtypes, "the cache's dtype",
+  check_dtype(cache.dtype, (checker.is_cpu() ? float_dtypes : half_dtypes) | fp8_dtypes, "the cache's dtype",
               checker.is_cpu() ? "by the KV cache on the CPU" : "by the KV cache on CUDA");
   check_head_dims(cache.head_dim_qk, cache.head_dim_vo);
   check_page_size(cache.page_size);

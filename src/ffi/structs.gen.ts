@@ -1466,7 +1466,7 @@ export class KvAppendArgs {
     this.#i32[1] = value;
   }
 
-  /** i32: dtype; or on the CPU FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
+  /** i32: dtype, or FP8: x / scale is stored, rounded to nearest even, what is too large as the largest finite number */
   get cacheDtype(): number {
     return this.#i32[2];
   }
@@ -1674,7 +1674,7 @@ export class KvAppendArgs {
     this.#f64[20] = value;
   }
 
-  /** f64: f32 [num_kv_heads]; 0: all 1 */
+  /** f64: f32 [num_kv_heads]; 0: all 1. Where one, or its product with k_scale, is not positive and finite, the CPU's work fails; CUDA stores NaN for that head */
   get kHeadScales(): number {
     return this.#f64[21];
   }

@@ -28,8 +28,8 @@ export interface PagedKvCacheOptions {
   /** Of the values, if another than that of the keys. */
   headDimVo?: number;
   /**
-   * Of K and V as they are stored: `"bf16"` or `"f16"`; `"f32"` on the CPU; FP8, `"e4m3"` or `"e5m2"`, where the device's kernels read it, which
-   * `BatchAttention` tells. `write` and `append` turn other floating dtypes into FP8.
+   * Of K and V as they are stored: `"bf16"` or `"f16"`; `"f32"` on the CPU; FP8, `"e4m3"` or `"e5m2"`. `write` and `append` turn other floating
+   * dtypes into FP8 on every device; which devices have attention over it, `BatchAttention` tells.
    */
   dtype: DType;
   /** If K is FP8: true number = stored number * kScale; the largest key / 448 makes the best of e4m3. 1 by default. */

@@ -197,8 +197,7 @@ export class PagedKvCache implements Disposable {
   /**
    * Writes keys and values of one layer to the slots that `extend` made.
    *
-   * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step, {NotSupportedError} if the
-   * device's kernels do not write FP8.
+   * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step.
    */
   write({ k, v, slots, layer = 0, rope }: KvWrite): void {
     this.#assertOpen("write");

@@ -12,14 +12,15 @@ import { Tensor } from "../device/tensor.ts";
 
 /**
  * Scales of a whole cache: `true number = stored number * scale`. A number is for all heads of all layers. An array, or an f32 tensor, has one
- * for each KV head, [numKvHeads], for every layer the same, or [numLayers, numKvHeads]. All positive and finite.
+ * for each KV head, [numKvHeads], for every layer the same, or [numLayers, numKvHeads]. All positive and finite; what a tensor holds shows only
+ * when it is used: with another scale, writing and attention fail on the CPU, and `write` stores NaN for that head on a GPU.
  */
 export type KvScale = number | ArrayLike<number> | Tensor;
 
 /** Scales of one layer: a number for all its heads, or f32 [numKvHeads] on the device. */
 export type LayerScale = number | Tensor;
 
-/** Refuses scales that do not fit the cache. Numbers in a tensor are checked where they are used, by the backend. */
+/** Refuses scales that do not fit the cache. Numbers in a tensor are seen where they are used, by the backend. */
 export function checkKvScale(
   name: "kScale" | "vScale",
   scale: KvScale,

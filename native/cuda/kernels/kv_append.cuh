@@ -1,9 +1,8 @@
-// kv_append.cuh: new keys and values into their slots of the paged cache, keys rotated on the way if wanted. Slots outside of the cache
-// are skipped.
+// kv_append.cuh: new keys and values into their slots of the paged cache, in the dtype that they have; keys rotated on the way if wanted.
+// Slots outside of the cache are skipped.
 #pragma once
-#include "parts/kv_rows.cuh"
+#include "parts/kv_appended.cuh"
 #include "parts/pack.cuh"
-#include "parts/rope_angle.cuh"
 
 namespace fp {
 
@@ -60,25 +59,8 @@ __device__ __forceinline__ void kv_append(const KvAppendParams &p) {
   const i64 token_begin = static_cast<i64>(blockIdx.x) * cache.tokens_per_cta;
   const u32 num_tokens = static_cast<u32>(min(static_cast<i64>(cache.tokens_per_cta), p.num_tokens - token_begin));
   const HeadRange heads(cache);
-  if (threadIdx.x < num_tokens) {
-    const i64 token = token_begin + threadIdx.x;
-    const i32 slot = p.slots[token];
-    const i32 page = slot / cache.page_size;
-    TokenMove move;
-    move.valid = slot >= 0 && page < cache.num_pages;
-    move.k_from = token * p.k_token_bytes;
-    move.v_from = token * p.v_token_bytes;
-    move.k_to = k_slot_bytes(cache, page, slot - page * cache.page_size);
-    move.v_to = v_slot_bytes(cache, page, slot - page * cache.page_size);
-    moves[threadIdx.x] = move;
-  }
-  if constexpr (kRotates) {
-    const u32 num_pairs = p.num_pairs;
-    for (u32 i = threadIdx.x; i < num_tokens * num_pairs; i += blockDim.x) {
-      const u32 token = i / num_pairs;
-      table[i] = rope_rotation(p.positions[token_begin + token], p.inv_freq[i - token * num_pairs]);
-    }
-  }
+  find_slots(moves, p, token_begin, num_tokens);
+  if constexpr (kRotates) find_rotations(table, p, token_begin, num_tokens);
   __syncthreads();
   copy_chunks<false>(moves, num_tokens, heads, p.v, p.v_head_bytes, cache.v_cache, cache.v_head_bytes, 0, cache.v_chunks);
   if constexpr (kRotates) {

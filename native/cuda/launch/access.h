@@ -8,7 +8,7 @@
 
 namespace fp::cuda {
 
-inline int element_bytes(int dtype) { return dtype == FP_F32 ? 4 : 2; }
+inline int element_bytes(int dtype) { return dtype == FP_F32 ? 4 : dtype == FP_F16 || dtype == FP_BF16 ? 2 : 1; }
 
 // Of kernel names.
 inline const char *dtype_suffix(int dtype) { return dtype == FP_F32 ? "f32" : dtype == FP_F16 ? "f16" : "bf16"; }

@@ -15,7 +15,7 @@ struct KvCacheShape {
   long long v_token_bytes;
   long long v_head_bytes;
   int num_kv_heads;
-  int k_chunks;  // 16-byte pieces of a head's key and of its value
+  int k_chunks;  // pieces of a head's key and of its value: of 16 bytes where they are copied, of 8 elements where they become FP8
   int v_chunks;
   int page_size;
   int num_pages;
@@ -41,6 +41,16 @@ struct KvAppendParams {
   int wide_rotation;  // pairs come by whole chunks, so that they move in 16 bytes
 };
 
+// Into a cache of FP8 from a wider dtype. A true number is an element * scale * its head's scale.
+struct KvAppendFp8Params {
+  KvAppendParams append;
+  const float *k_head_scales;  // [num_kv_heads]; null: all 1
+  const float *v_head_scales;
+  float k_scale;
+  float v_scale;
+  int is_e5m2;  // else e4m3
+};
+
 struct KvCopyPagesParams {
   KvCacheShape cache;
   const int *pairs;  // [num_copies, 2]: source page, target page
@@ -49,6 +59,7 @@ struct KvCopyPagesParams {
 
 constexpr int kv_threads = 256;
 constexpr int kv_max_tokens_per_cta = 8;
+constexpr int kv_max_heads_per_cta = 64;
 constexpr int kv_max_pairs = 128;  // head dims reach 256
 
 }  // namespace fp

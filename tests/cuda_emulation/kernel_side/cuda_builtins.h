@@ -56,6 +56,15 @@ inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>(
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
+// Four bytes of y and x, as the digits of `selector` name them: 0 to 3 of x, 4 to 7 of y, from the lowest on.
+inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
+  const unsigned long long both = static_cast<unsigned long long>(y) << 32 | x;
+  unsigned bytes = 0;
+  for (int i = 0; i < 4; ++i) bytes |= static_cast<unsigned>(both >> (selector >> 4 * i & 7) * 8 & 0xff) << 8 * i;
+  return bytes;
+}
+// To nearest even; for what an int holds.
+inline int __float2int_rn(float x) { return static_cast<int>(std::nearbyint(x)); }
 inline int __vimax3_s32(int a, int b, int c) { return max(max(a, b), c); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
