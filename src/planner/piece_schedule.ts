@@ -24,6 +24,11 @@ export class PieceSchedule {
   readonly #tiles: TileList;
   readonly #pieces: Pieces;
   readonly #scheduler: Scheduler;
+  /** Twice the cost of the line so far: the middles of pieces are then whole numbers. */
+  #before = 0;
+  /** The share under way, and twice the cost of the line at its end. */
+  #share = 0;
+  #shareEnd = Infinity;
 
   /** For plans of one config, made of the tiles in `tiles`, cut as `pieces` says. */
   constructor(config: CheckedConfig, tiles: TileList, pieces: Pieces, scheduler: Scheduler) {
@@ -35,63 +40,33 @@ export class PieceSchedule {
 
   /** Appends the items of all shares. Neighbouring KV heads of a tile that is not cut are one item if they are in the same share. */
   layShares(words: Int32Array, layout: PlanLayout): void {
-    const { numKvHeads, limits: { numCtas, decodeKvTile, prefillKvTile }, costs } = this.#config;
-    const { shareTiles, shareCount, unitCost, kvBegin, kvEnd } = this.#tiles;
-    const pieces = this.#pieces;
+    const { numKvHeads } = this.#config;
+    const { shareTiles, shareCount, unitCost } = this.#tiles;
+    const { numCuts } = this.#pieces;
     const scheduler = this.#scheduler;
-    const { tilesOffset, ctaBeginOffset } = layout;
-    // Twice the line, so that middles of pieces are whole numbers.
-    const line = 2 * pieces.shareCost;
-    const endOf = (share: number): number => share === numCtas - 1 ? Infinity : line * (share + 1) / numCtas;
-    let share = 0;
-    let shareEnd = endOf(0);
-    let before = 0;
-    /** Goes on to the share in which the middle of the next piece, of so much cost, lies. True if that is another one. */
-    const isInAnother = (cost: number): boolean => before + cost >= shareEnd;
-    const goOn = (cost: number): void => {
-      while (isInAnother(cost)) {
-        share++;
-        words[ctaBeginOffset + share] = scheduler.numWorkItems;
-        shareEnd = endOf(share);
-      }
-    };
+    const { ctaBeginOffset } = layout;
+    this.#before = 0;
+    this.#share = 0;
+    this.#shareEnd = this.#endOf(0);
     words[ctaBeginOffset] = scheduler.numWorkItems;
     for (let place = 0; place < shareCount; place++) {
       const tile = shareTiles[place];
-      const numCuts = pieces.numCuts[tile];
-      if (numCuts === 0) {
-        const cost = unitCost[tile];
-        for (let head = 0; head < numKvHeads;) {
-          goOn(cost);
-          const first = head++;
-          before += 2 * cost;
-          while (head < numKvHeads && !isInAnother(cost)) {
-            head++;
-            before += 2 * cost;
-          }
-          this.#writeWhole(words, layout, tile, first, head - first);
-        }
+      if (numCuts[tile] > 0) {
+        this.#writeCutTile(words, layout, tile);
         continue;
       }
-      const at = tilesOffset + tile * TILE_WORDS;
-      const isPrefill = words[at + TILE_CLASS] === TILE_PREFILL;
-      const pieceCost = pieces.pieceCost(isPrefill, words[at + TILE_NUM_TOKENS]);
-      const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
-      const tokenCost = isPrefill ? costs.prefillToken : costs.decodeToken;
-      const firstKv = kvBegin[tile] - kvBegin[tile] % kvTile;
-      const endKv = Math.ceil(kvEnd[tile] / kvTile) * kvTile;
-      for (let head = 0; head < numKvHeads; head++) {
-        for (let piece = 0; piece <= numCuts; piece++) {
-          const begin = piece === 0 ? firstKv : this.#cutAt(tile, piece - 1, kvTile);
-          const end = piece === numCuts ? endKv : this.#cutAt(tile, piece, kvTile);
-          const cost = pieceCost + (end - begin) * tokenCost;
-          goOn(cost);
-          this.#writePiece(words, layout, tile, head, piece, kvTile);
-          before += 2 * cost;
-        }
+      const cost = unitCost[tile];
+      for (let head = 0; head < numKvHeads;) {
+        if (this.#before + cost >= this.#shareEnd) this.#goOn(words, ctaBeginOffset, this.#before + cost);
+        const first = head;
+        do {
+          head++;
+          this.#before += 2 * cost;
+        } while (head < numKvHeads && this.#before + cost < this.#shareEnd);
+        this.#writeWhole(words, layout, tile, first, head - first);
       }
     }
-    while (share < numCtas) words[ctaBeginOffset + ++share] = scheduler.numWorkItems;
+    this.#goOn(words, ctaBeginOffset, Infinity);
   }
 
   /**
@@ -100,30 +75,30 @@ export class PieceSchedule {
    * @returns how many others there are.
    */
   appendCutTiles(words: Int32Array, layout: PlanLayout, line: Int32Array, count: number): number {
-    const { numKvHeads, limits: { decodeKvTile, prefillKvTile } } = this.#config;
     const { numCuts } = this.#pieces;
+    this.#shareEnd = Infinity;
     let numWhole = 0;
     for (let place = 0; place < count; place++) {
       const tile = line[place];
-      if (numCuts[tile] === 0) {
-        line[numWhole++] = tile;
-        continue;
-      }
-      const isPrefill = words[layout.tilesOffset + tile * TILE_WORDS + TILE_CLASS] === TILE_PREFILL;
-      const kvTile = isPrefill ? prefillKvTile : decodeKvTile;
-      for (let head = 0; head < numKvHeads; head++) {
-        for (let piece = 0; piece <= numCuts[tile]; piece++) {
-          this.#writePiece(words, layout, tile, head, piece, kvTile);
-        }
-      }
+      if (numCuts[tile] > 0) this.#writeCutTile(words, layout, tile);
+      else line[numWhole++] = tile;
     }
     return numWhole;
   }
 
-  /** The KV token of a tile's cut. */
-  #cutAt(tile: number, index: number, kvTile: number): number {
-    const { firstCut, pieceSteps } = this.#pieces;
-    return (firstCut[tile] + index) * pieceSteps[tile] * kvTile;
+  /** Twice the cost of the line at the end of a share. The last share takes all that is left. */
+  #endOf(share: number): number {
+    const { numCtas } = this.#config.limits;
+    return share === numCtas - 1 ? Infinity : 2 * this.#pieces.shareCost * (share + 1) / numCtas;
+  }
+
+  /** Ends shares until one holds `middle`, twice the cost up to the middle of the next piece. Infinity: ends all. */
+  #goOn(words: Int32Array, ctaBeginOffset: number, middle: number): void {
+    const { numCtas } = this.#config.limits;
+    while (this.#share < numCtas && middle >= this.#shareEnd) {
+      words[ctaBeginOffset + ++this.#share] = this.#scheduler.numWorkItems;
+      this.#shareEnd = this.#endOf(this.#share);
+    }
   }
 
   #writeWhole(words: Int32Array, { workOffset }: PlanLayout, tile: number, head: number, numHeads: number): void {
@@ -134,27 +109,51 @@ export class PieceSchedule {
     writeItem(words, workOffset, this.#scheduler.numWorkItems++, tile, head, numHeads, begin, end, -1, isFree);
   }
 
-  /** A piece of a cut unit. Pieces of a unit are written one after another, the first of them first. */
-  #writePiece(
-    words: Int32Array,
-    { tilesOffset, workOffset }: PlanLayout,
-    tile: number,
-    head: number,
-    piece: number,
-    kvTile: number,
-  ): void {
-    const scheduler = this.#scheduler;
+  /** All pieces of a tile that is cut, KV head by KV head, those of a unit one after another. */
+  #writeCutTile(words: Int32Array, { tilesOffset, workOffset, ctaBeginOffset }: PlanLayout, tile: number): void {
+    const { numKvHeads, groupSize, limits, costs } = this.#config;
     const { kvBegin, kvEnd, freeBegin, freeEnd } = this.#tiles;
-    const begin = piece === 0 ? kvBegin[tile] : this.#cutAt(tile, piece - 1, kvTile);
-    const end = piece === this.#pieces.numCuts[tile] ? kvEnd[tile] : this.#cutAt(tile, piece, kvTile);
-    if (piece === 0) {
-      scheduler.cutUnitItem[scheduler.numCutUnits] = scheduler.numWorkItems;
-      scheduler.cutUnitPiece[scheduler.numCutUnits++] = scheduler.numCutPieces;
+    const pieces = this.#pieces;
+    const scheduler = this.#scheduler;
+    const { cutUnitItem, cutUnitPiece } = scheduler;
+    const at = tilesOffset + tile * TILE_WORDS;
+    const numTokens = words[at + TILE_NUM_TOKENS];
+    const numRows = numTokens * groupSize;
+    const isPrefill = words[at + TILE_CLASS] === TILE_PREFILL;
+    const kvTile = isPrefill ? limits.prefillKvTile : limits.decodeKvTile;
+    const tokenCost = isPrefill ? costs.prefillToken : costs.decodeToken;
+    const pieceCost = pieces.pieceCost(isPrefill, numTokens);
+    const kvFirst = kvBegin[tile];
+    const kvLast = kvEnd[tile];
+    const firstFree = freeBegin[tile];
+    const endFree = freeEnd[tile];
+    const numCuts = pieces.numCuts[tile];
+    const length = pieces.pieceSteps[tile] * kvTile;
+    const firstCut = pieces.firstCut[tile] * length;
+    // Steps are walked, and cost, whole.
+    const firstStep = kvFirst - kvFirst % kvTile;
+    const lastStep = Math.ceil(kvLast / kvTile) * kvTile;
+    for (let head = 0; head < numKvHeads; head++) {
+      cutUnitItem[scheduler.numCutUnits] = scheduler.numWorkItems;
+      cutUnitPiece[scheduler.numCutUnits++] = scheduler.numCutPieces;
+      let begin = kvFirst;
+      let beginStep = firstStep;
+      for (let piece = 0; piece <= numCuts; piece++) {
+        const cut = firstCut + piece * length;
+        const end = piece === numCuts ? kvLast : cut;
+        const endStep = piece === numCuts ? lastStep : cut;
+        const cost = pieceCost + (endStep - beginStep) * tokenCost;
+        if (this.#before + cost >= this.#shareEnd) this.#goOn(words, ctaBeginOffset, this.#before + cost);
+        this.#before += 2 * cost;
+        const isFree = begin >= firstFree && end <= endFree;
+        const row = scheduler.numPartialRows;
+        writeItem(words, workOffset, scheduler.numWorkItems++, tile, head, 1, begin, end, row, isFree);
+        scheduler.numPartialRows += numRows;
+        begin = end;
+        beginStep = endStep;
+      }
+      scheduler.numCutPieces += numCuts + 1;
     }
-    const isFree = begin >= freeBegin[tile] && end <= freeEnd[tile];
-    const row = scheduler.numPartialRows;
-    writeItem(words, workOffset, scheduler.numWorkItems++, tile, head, 1, begin, end, row, isFree);
-    scheduler.numPartialRows += words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * this.#config.groupSize;
-    scheduler.cutUnitPiece[scheduler.numCutUnits] = ++scheduler.numCutPieces;
+    cutUnitPiece[scheduler.numCutUnits] = scheduler.numCutPieces;
   }
 }

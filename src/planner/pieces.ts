@@ -39,13 +39,6 @@ const WORTH = 8;
 /** Pieces that a request alone has for each CTA, at most and if it is long enough. */
 const PIECES_PER_CTA = 2;
 
-/** Bounds that grow as requests are added up. */
-interface PieceSums {
-  maxPieces: number;
-  maxCutUnits: number;
-  maxPieceRows: number;
-}
-
 /** Cuts the tiles of a plan. Its arrays grow with the batch and stay. */
 export class Pieces {
   /** Steps of a piece, by tile. */
@@ -122,90 +115,70 @@ export class Pieces {
    * The worst case of any batch of `maxRequests` requests with `maxTokens` query tokens in all, each of up to `maxKvLen` KV tokens.
    *
    * Say a request's tiles of one part (shares or queue) have U steps together, there are H KV heads, and C CTAs take the part. The length of pieces is
-   * U x H / 2 C steps or more, and a unit's last cut leaves some steps behind it. So all cuts together, not counting one a tile that a window begins,
-   * are fewer than 2 C / H (`whole` at most), and in a single tile no more than such lengths fit in its KV with a step to spare (`longest`). A unit that
-   * is cut is longer than that length: no more than `whole` tiles are. A unit has one piece more than cuts.
+   * U x H / 2 C steps or more, and a unit's last cut leaves some steps behind it. So all cuts of a KV head together, not counting one a tile that a
+   * window begins, are fewer than 2 C / H (`whole` at most), and those of a single tile no more than the lengths that fit in its KV with a step to
+   * spare. A unit that is cut is longer than that length: no more than `whole` tiles are. A unit has one piece more than cuts.
    */
   bounds(maxTokens: number, maxRequests: number, maxKvLen: number): PieceBounds {
-    const sums: PieceSums = { maxPieces: 0, maxCutUnits: 0, maxPieceRows: 0 };
-    this.#addBounds(sums, maxTokens, Math.min(maxRequests, maxTokens), maxKvLen);
+    const { numCtas, prefillCtas } = this.#config.limits;
+    const { decodeTokens, prefillTokens } = this.#table;
+    const sums = new PieceSums(this.#config, this.#ends);
+    const numRequests = Math.min(maxRequests, maxTokens);
+    const numTiles = numRequests + Math.floor((maxTokens - numRequests) / prefillTokens);
+    // A prefill tile has more tokens than a decode tile holds, if it holds more.
+    const minPrefill = Math.min(decodeTokens + 1, prefillTokens);
+    const numPrefillTiles = Math.min(numTiles, Math.floor(maxTokens / minPrefill));
+    const decodeCuts = decodeTokens === 0 ? 0 : this.#cutsWithin(maxKvLen, false, 1);
+    const prefillCuts = numPrefillTiles === 0 ? 0 : this.#cutsWithin(maxKvLen, true, minPrefill);
+    if (prefillCtas === 0) {
+      const most = Math.max(decodeCuts, prefillCuts);
+      sums.addPart(numCtas, numRequests, numTiles, most * numTiles, most, maxTokens, prefillTokens);
+      return sums;
+    }
+    // A request ends with a decode tile, or with none.
+    sums.addPart(numCtas, numRequests, numRequests, decodeCuts * numRequests, decodeCuts, maxTokens, decodeTokens);
+    const numQueued = Math.min(numRequests, numPrefillTiles);
+    const cuts = prefillCuts * numPrefillTiles;
+    sums.addPart(prefillCtas, numQueued, numPrefillTiles, cuts, prefillCuts, maxTokens, prefillTokens);
+    sums.limitRows(maxTokens);
     return sums;
   }
 
   /** The worst case of a batch whose requests are known: of each by itself, added up. */
   boundsOf(qoIndptr: Int32Array, kvLenOf: (request: number) => number): PieceBounds {
-    const sums: PieceSums = { maxPieces: 0, maxCutUnits: 0, maxPieceRows: 0 };
+    const { numCtas, prefillCtas } = this.#config.limits;
+    const { prefillTokens } = this.#table;
+    const sums = new PieceSums(this.#config, this.#ends);
     for (let r = 0; r + 1 < qoIndptr.length; r++) {
       const numTokens = qoIndptr[r + 1] - qoIndptr[r];
-      if (numTokens > 0) this.#addBounds(sums, numTokens, 1, kvLenOf(r));
+      if (numTokens === 0) continue;
+      const kvLen = kvLenOf(r);
+      const numFull = Math.floor((numTokens - 1) / prefillTokens);
+      const lastTokens = numTokens - numFull * prefillTokens;
+      const isPrefill = this.#table.classOf(lastTokens) === TILE_PREFILL;
+      const fullCuts = numFull === 0 ? 0 : this.#cutsWithin(kvLen, true, prefillTokens);
+      const lastCuts = this.#cutsWithin(kvLen, isPrefill, lastTokens);
+      const cutFull = fullCuts === 0 ? 0 : numFull;
+      const cutLast = lastCuts === 0 ? 0 : 1;
+      if (isPrefill || prefillCtas === 0) {
+        const ctas = prefillCtas === 0 ? numCtas : prefillCtas;
+        const cuts = numFull * fullCuts + lastCuts;
+        sums.addPart(ctas, 1, cutFull + cutLast, cuts, Math.max(fullCuts, lastCuts), numTokens, prefillTokens);
+      } else {
+        sums.addPart(numCtas, 1, cutLast, lastCuts, lastCuts, lastTokens, lastTokens);
+        const fullTokens = numFull * prefillTokens;
+        sums.addPart(prefillCtas, 1, cutFull, numFull * fullCuts, fullCuts, fullTokens, prefillTokens);
+      }
     }
     return sums;
   }
 
-  #addBounds(sums: PieceSums, numTokens: number, numRequests: number, kvLen: number): void {
-    const { limits, groupSize, numKvHeads } = this.#config;
-    const { decodeTokens, prefillTokens } = this.#table;
-    const numTiles = numRequests + Math.floor((numTokens - numRequests) / prefillTokens);
-    // Prefill tiles have more tokens than a decode tile holds.
-    const numPrefillTiles = Math.min(numTiles, Math.floor(numTokens / (decodeTokens + 1)));
-    const decodeLongest = decodeTokens === 0 ? 0 : this.#longest(false, kvLen);
-    const prefillLongest = numPrefillTiles === 0 ? 0 : this.#longest(true, kvLen);
-    if (limits.prefillCtas === 0) {
-      const longest = Math.max(decodeLongest, prefillLongest);
-      this.#addPart(sums, limits.numCtas, longest, numTokens, numTiles, numRequests, prefillTokens);
-      return;
-    }
-    const { numCtas, prefillCtas } = limits;
-    const rowsBefore = sums.maxPieceRows;
-    // A request ends with a decode tile, or with none.
-    const inShares = this.#addPart(sums, numCtas, decodeLongest, numTokens, numRequests, numRequests, decodeTokens);
-    const numQueued = Math.min(numRequests, numPrefillTiles);
-    const inQueue = this.#addPart(
-      sums,
-      prefillCtas,
-      prefillLongest,
-      numTokens,
-      numPrefillTiles,
-      numQueued,
-      prefillTokens,
-    );
-    // A token is in one of the two.
-    const rowsOfAll = Math.max(inShares, inQueue) * numTokens * groupSize * numKvHeads;
-    sums.maxPieceRows = Math.min(sums.maxPieceRows, rowsBefore + rowsOfAll);
-  }
-
-  /**
-   * One part: tiles of up to `tileTokens` tokens that `numCtas` CTAs take, each of which has `longest` cuts at most.
-   *
-   * @returns the most pieces of a unit; 0 if none is cut.
-   */
-  #addPart(
-    sums: PieceSums,
-    numCtas: number,
-    longest: number,
-    numTokens: number,
-    numTiles: number,
-    numRequests: number,
-    tileTokens: number,
-  ): number {
-    const { numKvHeads, groupSize } = this.#config;
-    const whole = Math.ceil(PIECES_PER_CTA * numCtas / numKvHeads) - 1;
-    if (longest === 0 || whole === 0) return 0;
-    const cutTiles = Math.min(numTiles, whole * numRequests);
-    const numPieces = Math.min(whole * numRequests, longest * numTiles) + this.#ends * cutTiles;
-    const pieceTokens = Math.min(whole * Math.min(numTokens, numRequests * tileTokens), longest * numTokens) +
-      this.#ends * Math.min(numTokens, cutTiles * tileTokens);
-    sums.maxPieces += numPieces * numKvHeads;
-    sums.maxCutUnits += cutTiles * numKvHeads;
-    sums.maxPieceRows += pieceTokens * groupSize * numKvHeads;
-    return Math.min(whole, longest) + this.#ends;
-  }
-
-  /** How often the shortest pieces of a class fit in so many KV tokens, with a step to spare. */
-  #longest(isPrefill: boolean, kvLen: number): number {
-    const { limits } = this.#config;
-    const steps = Math.ceil(kvLen / (isPrefill ? limits.prefillKvTile : limits.decodeKvTile));
-    return Math.floor(Math.max(0, steps - 1) / this.#worthSteps[(isPrefill ? this.#stride : 0) + 1]);
+  /** Cuts of a unit of so many KV tokens, if a tile has `minTokens` tokens or more, and not counting one that a window begins. */
+  #cutsWithin(kvLen: number, isPrefill: boolean, minTokens: number): number {
+    const { decodeKvTile, prefillKvTile } = this.#config.limits;
+    const steps = Math.ceil(kvLen / (isPrefill ? prefillKvTile : decodeKvTile));
+    const worth = this.#worthSteps[isPrefill ? this.#stride + minTokens : minTokens];
+    return Math.floor(Math.max(0, steps - 1) / worth);
   }
 
   #cutTile(tiles: TileList, tile: number, isPrefill: boolean, numTokens: number, requestCost: number): void {
@@ -250,5 +223,53 @@ export class Pieces {
     this.pieceSteps = new Int32Array(maxTiles);
     this.firstCut = new Int32Array(maxTiles);
     this.numCuts = new Int32Array(maxTiles);
+  }
+}
+
+/** Bounds that grow as parts of batches are added up. */
+class PieceSums implements PieceBounds {
+  maxPieces = 0;
+  maxCutUnits = 0;
+  maxPieceRows = 0;
+  /** Pieces of a unit. */
+  #most = 0;
+  readonly #config: CheckedConfig;
+  readonly #ends: number;
+
+  constructor(config: CheckedConfig, ends: number) {
+    this.#config = config;
+    this.#ends = ends;
+  }
+
+  /**
+   * Adds a part that `numCtas` CTAs take: of `numRequests` requests, `numTiles` tiles long enough to be cut, of up to `tileTokens` tokens, `numTokens` in
+   * all; their KV has room for `numCuts` cuts a KV head, `mostCuts` in one tile.
+   */
+  addPart(
+    numCtas: number,
+    numRequests: number,
+    numTiles: number,
+    numCuts: number,
+    mostCuts: number,
+    numTokens: number,
+    tileTokens: number,
+  ): void {
+    const { numKvHeads, groupSize } = this.#config;
+    const whole = Math.ceil(PIECES_PER_CTA * numCtas / numKvHeads) - 1;
+    if (mostCuts === 0 || whole === 0) return;
+    const cutTiles = Math.min(numTiles, whole * numRequests);
+    const numPieces = Math.min(whole * numRequests, numCuts) + this.#ends * cutTiles;
+    const pieceTokens = Math.min(whole * Math.min(numTokens, numRequests * tileTokens), mostCuts * numTokens) +
+      this.#ends * Math.min(numTokens, cutTiles * tileTokens);
+    this.maxPieces += numPieces * numKvHeads;
+    this.maxCutUnits += cutTiles * numKvHeads;
+    this.maxPieceRows += pieceTokens * groupSize * numKvHeads;
+    this.#most = Math.max(this.#most, Math.min(whole, mostCuts) + this.#ends);
+  }
+
+  /** A token is in one of the parts: not all of them have the most rows. */
+  limitRows(numTokens: number): void {
+    const { numKvHeads, groupSize } = this.#config;
+    this.maxPieceRows = Math.min(this.maxPieceRows, this.#most * numTokens * groupSize * numKvHeads);
   }
 }

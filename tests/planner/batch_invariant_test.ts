@@ -82,15 +82,27 @@ const configs = fc.record({
   windowRight: fc.constantFrom(-1, -1, 9),
   numCtas: fc.constantFrom(1, 4, 132, 264),
   prefillCtas: fc.constantFrom(0, 3, 132),
+  prefillRows: fc.constantFrom(128, 128, 64, 17),
   prefillKvTile: fc.constantFrom(64, 80, 128),
   costs: fc.constantFrom(GPU_COSTS, CPU_COSTS),
 });
 
 function configOf(config: typeof configs extends fc.Arbitrary<infer T> ? T : never): PlannerConfig {
-  const { group, numKvHeads, causal, windowLeft, windowRight, numCtas, prefillCtas, prefillKvTile, costs } = config;
+  const {
+    group,
+    numKvHeads,
+    causal,
+    windowLeft,
+    windowRight,
+    numCtas,
+    prefillCtas,
+    prefillRows,
+    prefillKvTile,
+    costs,
+  } = config;
   return {
     ...{ numQoHeads: group * numKvHeads, numKvHeads, headDimVo: 64, causal, windowLeft, windowRight, costs },
-    limits: { ...limits, numCtas, prefillCtas, prefillKvTile },
+    limits: { ...limits, numCtas, prefillCtas, prefillRows, prefillKvTile },
     batchInvariant: true,
   };
 }
