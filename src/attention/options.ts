@@ -36,8 +36,8 @@ export interface BatchAttentionOptions {
   capacity?: AttentionCapacity;
   /**
    * The bits of a request's output and LSE do not depend on the other requests of the batch, on their number or order, or on `capacity`. They still
-   * depend on these options, the device, and the request's own queries, keys and page size. Levels are refused, and custom masks where they have
-   * another kernel (Hopper). Costs up to an eighth in full batches: see docs/scheduling.md. False by default.
+   * depend on these options, the device (on the CPU its number of threads too), and the request's own queries, keys and page size. Levels are refused, and custom masks where they have
+   * another kernel (Hopper). By the cost model it costs full batches of long requests an eighth: see docs/scheduling.md. False by default.
    */
   batchInvariant?: boolean;
   /** Stream of all its work; the device's own by default. */

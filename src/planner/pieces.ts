@@ -6,7 +6,8 @@
  * at a time, and the length of pieces is the larger of two, in steps of the tile's class:
  *
  * - *Worth a cut*: so many steps that starting an item and writing and merging its partial rows, which is what a piece adds, costs no more than an
- *   eighth of walking them. This bounds what invariance costs a full batch, in which nothing would have to be cut.
+ *   eighth of walking them. That is about what invariance costs a full batch, in which nothing would have to be cut (the pieces at a unit's ends may be
+ *   shorter, and cost more for their length).
  * - *Enough for one*: so many that the request, were it alone, has two pieces for each CTA. So a long request alone keeps every CTA busy, and such a
  *   length is no more than half of an equal share of any batch that the request is in. It bounds the number of pieces, and with it the workspace.
  *
