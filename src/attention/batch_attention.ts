@@ -82,6 +82,7 @@ export class BatchAttention implements Disposable {
       windowRight,
       smScale,
       logitsSoftCap,
+      batchInvariant,
     } = this.#options;
     const { native } = device;
     const limits = new AttentionLimits();
@@ -108,6 +109,7 @@ export class BatchAttention implements Disposable {
       limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas },
       costs: device.kind === "cpu" ? CPU_COSTS : GPU_COSTS,
       capacity: options.capacity,
+      batchInvariant,
     });
     this.#buffer = new PlanBuffer(device);
     const args = this.#args;
@@ -146,7 +148,8 @@ export class BatchAttention implements Disposable {
   /**
    * Plans a batch and enqueues the plan's upload. Every `run` until the next `plan` computes this batch.
    *
-   * @throws {InvalidArgumentError} for a batch that contradicts itself, {CapacityError} for one beyond the capacity; the last plan stays then.
+   * @throws {InvalidArgumentError} for a batch that contradicts itself, {CapacityError} for one beyond the capacity, {NotSupportedError} for what
+   *   `batchInvariant` does not allow; the last plan stays then.
    */
   plan({ qoIndptr, pages, levels, customMask }: PlanOptions): Plan {
     this.#assertOpen("plan");

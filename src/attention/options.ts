@@ -37,6 +37,12 @@ export interface BatchAttentionOptions {
   logitsSoftCap?: number;
   /** Fixes the plan's size, so that a captured graph can replay any batch within it. */
   capacity?: AttentionCapacity;
+  /**
+   * The bits of a request's output and LSE do not depend on the other requests of the batch, on their number or order, or on `capacity`. They still
+   * depend on these options, the device (on the CPU its number of threads too), and the request's own queries, keys and page size. Levels are refused, and custom masks where they have
+   * another kernel (Hopper). By the cost model it costs full batches of long requests an eighth: see docs/scheduling.md. False by default.
+   */
+  batchInvariant?: boolean;
   /** Stream of all its work; the device's own by default. */
   stream?: Stream;
 }
@@ -51,6 +57,8 @@ export interface AttentionCapacity {
   maxPages: number;
   /** Levels of composable formats; 1 by default. */
   maxLevels?: number;
+  /** KV tokens of a request, with `batchInvariant` only: the workspace grows with it. By default what `maxPages` of 1024 tokens hold. */
+  maxKvLen?: number;
 }
 
 /** Options with the defaults filled in. */
@@ -70,6 +78,7 @@ export interface CheckedOptions {
   readonly smScale: number;
   /** 0: none. */
   readonly logitsSoftCap: number;
+  readonly batchInvariant: boolean;
   readonly stream: Stream;
 }
 
@@ -79,6 +88,7 @@ const HEAD_DIMS = "64, 96, 128, 192, 256, or 192 with headDimVo 128";
 export function checkOptions(device: Device, options: BatchAttentionOptions): CheckedOptions {
   const { numQoHeads, numKvHeads, headDim, headDimVo = headDim, dtype, causal = false, smScale, logitsSoftCap = 0 } =
     options;
+  const { batchInvariant = false } = options;
   positive("numQoHeads", numQoHeads);
   positive("numKvHeads", numKvHeads);
   if (numQoHeads % numKvHeads !== 0) {
@@ -131,6 +141,7 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
     windowRight: window("windowRight", options.windowRight),
     smScale: smScale ?? 1 / Math.sqrt(headDim),
     logitsSoftCap,
+    batchInvariant,
     stream,
   };
 }

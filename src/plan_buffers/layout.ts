@@ -67,6 +67,18 @@ export interface PlanExtent {
   /** True if block rows may hold tokens of several requests. */
   readonly sharesRows: boolean;
   readonly maxKvIndices: number;
+  /** Of a batch-invariant plan, which has no levels; undefined: cuts are where shares end. */
+  readonly pieces?: PieceBounds;
+}
+
+/** What cuts by the request alone come to. They are the planner's to derive: `src/planner/pieces.ts`. */
+export interface PieceBounds {
+  /** Pieces of all units that are cut. */
+  readonly maxPieces: number;
+  /** Units (tile, KV head) that are cut. */
+  readonly maxCutUnits: number;
+  /** Rows of all pieces. */
+  readonly maxPieceRows: number;
 }
 
 /** Sections begin at multiples of this many words (128 bytes), so that the device reads them in whole lines. */
@@ -86,10 +98,14 @@ const SECTION_ALIGNMENT = 32;
  *   levels at most twice the cuts' rows.
  * - merges: without shared rows one for each unit cut. Else one for each KV head and run of tokens that all levels treat alike:
  *   runs begin where a tile begins, or a request in a shared tile.
+ *
+ * A batch-invariant plan has the pieces that `extent.pieces` bounds, each an item, a partial and partial rows; the tiles that are not cut are one
+ * item each, and each end of a share between two of a tile's KV heads adds one.
  */
 export function boundsOfExtent(extent: PlanExtent): PlanBounds {
   const { numCtas, prefillCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices } =
     extent;
+  const { pieces } = extent;
   const numTokens = extent.maxTokens;
   const numRequests = Math.min(extent.maxRequests, numTokens);
   const shareCuts = numCtas - 1;
@@ -103,6 +119,18 @@ export function boundsOfExtent(extent: PlanExtent): PlanBounds {
   const unitRows = numKvHeads * numTokens * groupSize;
   const composes = maxLevels > 1 || sharesRows;
   const maxTiles = composes ? (maxLevels + 1) * tilesPerLevel : tilesPerLevel;
+  if (pieces !== undefined) {
+    return {
+      numCtas,
+      maxTiles,
+      maxWorkItems: maxTiles + shareCuts + pieces.maxPieces,
+      maxMerges: pieces.maxCutUnits,
+      maxPartials: pieces.maxPieces,
+      maxRowEntries: 0,
+      maxKvIndices,
+      maxPartialRows: pieces.maxPieceRows,
+    };
+  }
   const numRuns = Math.min(numTokens, (maxLevels + 1) * (tilesPerLevel + numRequests));
   const cutRows = (shareCuts * shareTokens + queueCuts * tileTokens) * groupSize;
   return {

@@ -47,6 +47,7 @@ export function explainPlan(plan: Plan, config: CheckedConfig): PlanExplanation 
     `row entries: ${plan.numRowEntries} (query rows gathered from several requests)`,
     `merges: ${plan.numMerges} of ${plan.numPartials} partials, ${plan.numPartialRows} workspace rows`,
     `memory: plan ${planBytes} bytes, page ids ${plan.numKvIndices * 4} bytes, workspace ${plan.workspaceBytes} bytes`,
+    `cuts: ${config.batchInvariant ? "by each request alone (batchInvariant)" : "where shares of CTAs end"}`,
     `capacity: ${plan.hasFixedCapacity ? "fixed, for graphs" : "grows with the batch"}`,
     `load of a CTA in KV tokens: mean ${mean.toFixed(0)}, most ${max.toFixed(0)}${
       mean > 0 ? ` (${(100 * (max / mean - 1)).toFixed(1)} % above the mean)` : ""

@@ -3,21 +3,23 @@
  *
  * @module
  */
-import { InvalidArgumentError } from "../errors.ts";
 import { PLAN_HEADER } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
-import { checkPageTable, MAX_KV_TOKENS, type PageTable } from "../formats/page_table.ts";
+import { MAX_KV_TOKENS, type PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
 import {
   boundsOfExtent,
   fitsLayout,
   grownBounds,
   layoutOfBounds,
+  type PieceBounds,
   type PlanBounds,
   type PlanLayout,
 } from "../plan_buffers/layout.ts";
 import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
+import { PieceSchedule } from "./piece_schedule.ts";
+import { Pieces } from "./pieces.ts";
 import type { Plan } from "./plan.ts";
 import { PlanState } from "./plan_state.ts";
 import {
@@ -25,9 +27,11 @@ import {
   checkConfig,
   type CheckedConfig,
   checkFitsCapacity,
+  checkKvFitsCapacity,
   type PlannerConfig,
 } from "./problem.ts";
 import { Queue } from "./queue.ts";
+import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from "./refuse.ts";
 import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
@@ -59,6 +63,9 @@ class WorkPlanner implements Planner {
   readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
+  /** Of batch-invariant plans; else undefined. */
+  readonly #pieces: Pieces | undefined;
+  readonly #pieceSchedule: PieceSchedule | undefined;
   readonly #state: PlanState;
   /** The extent that the layout was last seen to hold; -1 before the first plan. */
   #fittedTokens = -1;
@@ -75,14 +82,21 @@ class WorkPlanner implements Planner {
     this.#queue = new Queue(config);
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
+    if (config.batchInvariant) {
+      this.#pieces = new Pieces(config, this.#table);
+      this.#pieceSchedule = new PieceSchedule(config, this.#tiles, this.#pieces, this.#scheduler);
+    }
     const { capacity } = config;
-    const bounds = capacity === undefined ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256)) : this.#bounds(
-      capacity.maxTokens,
-      capacity.maxRequests,
-      capacity.maxLevels,
-      capacity.maxLevels > 1,
-      capacity.maxPages,
-    );
+    const bounds = capacity === undefined
+      ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256, this.#pieces?.bounds(16, 16, 0)))
+      : this.#bounds(
+        capacity.maxTokens,
+        capacity.maxRequests,
+        capacity.maxLevels,
+        capacity.maxLevels > 1,
+        capacity.maxPages,
+        this.#pieces?.bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxKvLen),
+      );
     this.#state = new PlanState(config, layoutOfBounds(bounds));
     if (capacity !== undefined) this.#state.maxPartialRows = bounds.maxPartialRows;
   }
@@ -97,6 +111,7 @@ class WorkPlanner implements Planner {
     // One row of pages for each request is the common case, and has a path of its own: no maps from tokens to tiles.
     const table = pages ?? plainTable(qoIndptr, levels!);
     if (table !== undefined) this.#planRequests(qoIndptr, table, maskIndptr);
+    else if (this.#pieces !== undefined) refuseLevels();
     else this.#planLevels(qoIndptr, levels!, maskIndptr);
     return this.#state;
   }
@@ -131,7 +146,8 @@ class WorkPlanner implements Planner {
         );
       }
     }
-    this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
+    if (this.#pieces === undefined) this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
+    else this.#makeRoomForPieces(this.#pieces, qoIndptr, pages, maskIndptr);
 
     const state = this.#state;
     const { words, layout } = state;
@@ -186,6 +202,13 @@ class WorkPlanner implements Planner {
     const scheduler = this.#scheduler;
     const { shareTiles, shareCount, shareCost } = this.#tiles;
     scheduler.begin();
+    if (this.#pieces !== undefined && this.#pieceSchedule !== undefined) {
+      scheduler.reserveCutUnits(layout.maxMerges);
+      this.#pieces.cut(words, layout, this.#tiles);
+      this.#pieceSchedule.layShares(words, layout);
+      this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
+      return;
+    }
     const { numCtas } = this.config.limits;
     scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
     this.#queue.append(this.#tiles, scheduler, words, layout);
@@ -255,17 +278,41 @@ class WorkPlanner implements Planner {
     ) {
       return;
     }
-    const needed = this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices);
-    const state = this.#state;
-    if (!fitsLayout(state.layout, needed)) {
-      state.layout = layoutOfBounds(grownBounds(state.layout, needed));
-      state.words = new Int32Array(state.layout.numPlanWords);
-    }
+    this.#growTo(this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
     this.#fittedLevels = fittedLevels;
     // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
-    this.#fittedKvIndices = state.layout.maxKvIndices;
+    this.#fittedKvIndices = this.#state.layout.maxKvIndices;
+  }
+
+  /** The same for a batch-invariant plan, whose pieces are as many as its requests are long. */
+  #makeRoomForPieces(
+    pieces: Pieces,
+    qoIndptr: Int32Array,
+    { indptr, lastPageLen, pageSize }: PageTable,
+    maskIndptr: Int32Array | undefined,
+  ): void {
+    const { capacity, limits } = this.config;
+    const numRequests = qoIndptr.length - 1;
+    const numTokens = qoIndptr[numRequests];
+    if (limits.prefillCtas > 0 && maskIndptr !== undefined && maskIndptr[numRequests] > maskIndptr[0]) refuseMasks();
+    const kvLenOf = (r: number): number =>
+      indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r];
+    if (capacity !== undefined) {
+      checkFitsCapacity(capacity, numTokens, numRequests, indptr[numRequests], 1);
+      for (let r = 0; r < numRequests; r++) checkKvFitsCapacity(capacity, kvLenOf(r));
+      return;
+    }
+    const bounds = pieces.boundsOf(qoIndptr, kvLenOf);
+    this.#growTo(this.#bounds(numTokens, numRequests, 1, false, indptr[numRequests], bounds));
+  }
+
+  #growTo(needed: PlanBounds): void {
+    const state = this.#state;
+    if (fitsLayout(state.layout, needed)) return;
+    state.layout = layoutOfBounds(grownBounds(state.layout, needed));
+    state.words = new Int32Array(state.layout.numPlanWords);
   }
 
   #bounds(
@@ -274,6 +321,7 @@ class WorkPlanner implements Planner {
     maxLevels: number,
     sharesRows: boolean,
     maxKvIndices: number,
+    pieces?: PieceBounds,
   ): PlanBounds {
     const { numKvHeads, groupSize, limits } = this.config;
     const { numCtas, prefillCtas, decodeRows, prefillRows } = limits;
@@ -289,6 +337,7 @@ class WorkPlanner implements Planner {
       maxLevels,
       sharesRows,
       maxKvIndices,
+      pieces,
     });
   }
 }
@@ -301,48 +350,4 @@ function plainTable(qoIndptr: Int32Array, levels: readonly KvLevel[]): PageTable
   if (rowIndptr.length !== qoIndptr.length) return undefined;
   for (let i = 0; i < qoIndptr.length; i++) if (rowIndptr[i] !== qoIndptr[i]) return undefined;
   return pages;
-}
-
-function checkMask(maskIndptr: Int32Array, request: number, qoLen: number, kvLen: number): void {
-  const numBytes = maskIndptr[request + 1] - maskIndptr[request];
-  const needed = Math.ceil(qoLen * kvLen / 8);
-  if (numBytes === 0 || (maskIndptr[request] >= 0 && numBytes === needed)) return;
-  throw new InvalidArgumentError(
-    `Cannot plan: the custom mask of request ${request} is ${numBytes} bytes from byte ${
-      maskIndptr[request]
-    }. ${qoLen} queries x ${kvLen} keys are ${needed} bytes; ` +
-      "pass so many, or none for a request without a mask.",
-  );
-}
-
-function refuseProblem({ qoIndptr, pages, levels, maskIndptr }: AttentionProblem): never {
-  if (qoIndptr.length === 0) {
-    throw new InvalidArgumentError("Cannot plan: qoIndptr is empty. It needs one entry more than requests.");
-  }
-  if (maskIndptr !== undefined && maskIndptr.length !== qoIndptr.length) {
-    throw new InvalidArgumentError(
-      `Cannot plan: maskIndptr has ${maskIndptr.length} entries for ${
-        qoIndptr.length - 1
-      } requests. It needs one entry more than requests.`,
-    );
-  }
-  if (levels?.length === 0 && pages === undefined) {
-    throw new InvalidArgumentError("Cannot plan: there are no levels. Pass at least one.");
-  }
-  const given = pages !== undefined && levels !== undefined ? "both are given" : "neither is";
-  throw new InvalidArgumentError(`Cannot plan: pass either pages or levels; ${given}.`);
-}
-
-function refusePages(qoIndptr: Int32Array, pages: PageTable): never {
-  checkIndptr("qoIndptr", qoIndptr);
-  checkPageTable(pages);
-  if (pages.lastPageLen.length !== qoIndptr.length - 1) {
-    throw new InvalidArgumentError(
-      `Cannot plan: qoIndptr is of ${
-        qoIndptr.length - 1
-      } requests, the page table has ${pages.lastPageLen.length} rows. Pass one row a request.`,
-    );
-  }
-
-  throw new InvalidArgumentError("Cannot plan: a request has 2^30 KV tokens or more.");
 }

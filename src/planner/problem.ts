@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { CapacityError, InvalidArgumentError } from "../errors.ts";
+import { CapacityError, InvalidArgumentError, NotSupportedError } from "../errors.ts";
 import type { KvLevel } from "../formats/levels.ts";
-import type { PageTable } from "../formats/page_table.ts";
+import { MAX_KV_TOKENS, MAX_PAGE_SIZE, type PageTable } from "../formats/page_table.ts";
 import { type CostModel, GPU_COSTS } from "./cost.ts";
 
 /** What a device's kernels want, as `fp_attention_get_limits` says. */
@@ -34,6 +34,8 @@ export interface PlanCapacity {
   readonly maxPages: number;
   /** Levels of composable formats; 1 by default. With 1, every block row is one request. */
   readonly maxLevels?: number;
+  /** KV tokens of a request, with `batchInvariant` only: the workspace grows with it. By default what `maxPages` of 1024 tokens hold. */
+  readonly maxKvLen?: number;
 }
 
 /** What does not change from plan to plan. */
@@ -51,6 +53,8 @@ export interface PlannerConfig {
   readonly limits: PlannerLimits;
   /** Fixes offsets and sizes, for graphs. */
   readonly capacity?: PlanCapacity;
+  /** How a request is computed depends on the request alone, not on the batch: see `src/planner/pieces.ts`. False by default. */
+  readonly batchInvariant?: boolean;
   /** What work costs; a GPU's by default. */
   readonly costs?: CostModel;
 }
@@ -82,6 +86,7 @@ export interface CheckedConfig {
   readonly windowRight: number;
   readonly limits: PlannerLimits;
   readonly capacity: Required<PlanCapacity> | undefined;
+  readonly batchInvariant: boolean;
   readonly costs: CostModel;
 }
 
@@ -99,6 +104,7 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
     windowRight = -1,
     limits,
     capacity,
+    batchInvariant = false,
     costs = GPU_COSTS,
   } = config;
   expectInteger("numKvHeads", numKvHeads, 1, 65535);
@@ -131,7 +137,8 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
     windowLeft,
     windowRight,
     limits,
-    capacity: checkCapacity(capacity),
+    capacity: checkCapacity(capacity, batchInvariant),
+    batchInvariant,
     costs,
   };
 }
@@ -158,14 +165,35 @@ function expectFits(name: string, capacity: number, need: number, what: string):
   }
 }
 
-function checkCapacity(capacity: PlanCapacity | undefined): Required<PlanCapacity> | undefined {
+/** Refuses a request beyond what was declared. @throws {CapacityError} naming the capacity and the need. */
+export function checkKvFitsCapacity({ maxKvLen }: Required<PlanCapacity>, kvLen: number): void {
+  expectFits("maxKvLen", maxKvLen, kvLen, "KV tokens in one request");
+}
+
+function checkCapacity(
+  capacity: PlanCapacity | undefined,
+  batchInvariant: boolean,
+): Required<PlanCapacity> | undefined {
   if (capacity === undefined) return undefined;
   const { maxTokens, maxRequests, maxPages, maxLevels = 1 } = capacity;
   expectInteger("capacity.maxTokens", maxTokens, 1, 0x7fffffff);
   expectInteger("capacity.maxRequests", maxRequests, 1, 0x7fffffff);
   expectInteger("capacity.maxPages", maxPages, 0, 0x7fffffff);
   expectInteger("capacity.maxLevels", maxLevels, 1, 64);
-  return { maxTokens, maxRequests, maxPages, maxLevels };
+  if (batchInvariant && maxLevels > 1) {
+    throw new NotSupportedError(
+      `Cannot create planner: capacity.maxLevels is ${maxLevels}, with batchInvariant. Requests that share a level are computed together, so that ` +
+        "one depends on the other. Leave out one of the two.",
+    );
+  }
+  if (!batchInvariant && capacity.maxKvLen !== undefined) {
+    throw new InvalidArgumentError(
+      `Cannot create planner: capacity.maxKvLen is ${capacity.maxKvLen}, without batchInvariant. Nothing else depends on it; leave it out.`,
+    );
+  }
+  const maxKvLen = capacity.maxKvLen ?? Math.min(maxPages * MAX_PAGE_SIZE, MAX_KV_TOKENS);
+  expectInteger("capacity.maxKvLen", maxKvLen, 0, MAX_KV_TOKENS);
+  return { maxTokens, maxRequests, maxPages, maxLevels, maxKvLen };
 }
 
 function expectInteger(name: string, value: number, min: number, max: number): void {

@@ -20,6 +20,7 @@
  */
 import { WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { PieceSchedule } from "./piece_schedule.ts";
 import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
 import type { TileList } from "./tiles.ts";
@@ -31,7 +32,7 @@ const MAX_IDLE_SHARE = 0.01;
 /** Units are of like length if the shortest is at least this share of the longest. */
 const LIKE_LENGTH = 0.7;
 
-/** Pieces of a plan are fewer: less than three for each of 65535 CTAs, and one for each of 65535 KV heads. */
+/** Pieces of equal shares are fewer: less than three for each of 65535 CTAs, and one for each of 65535 KV heads. */
 const MAX_PIECES = 2 ** 20;
 
 /** Orders the queue's tiles and writes their items. Its arrays grow with the batch and stay. */
@@ -85,10 +86,30 @@ export class Queue {
     this.numItems = Math.max(0, endWhole - firstWhole);
   }
 
+  /** The same for a batch-invariant plan: what is cut, and where, is the request's own affair; the queue only puts it in order. */
+  appendPieces(
+    tiles: TileList,
+    schedule: PieceSchedule,
+    scheduler: Scheduler,
+    words: Int32Array,
+    layout: PlanLayout,
+  ): void {
+    this.numPieces = 0;
+    this.numItems = 0;
+    if (tiles.queueCount === 0) return;
+    this.#sort(tiles);
+    const firstItem = scheduler.numWorkItems;
+    const numWhole = schedule.appendCutTiles(words, layout, this.#order, tiles.queueCount);
+    this.numPieces = scheduler.numWorkItems - firstItem;
+    scheduler.appendWhole(words, layout, this.#order, 0, numWhole);
+    this.numItems = numWhole;
+  }
+
   /** Puts the pieces in order. Only then when nothing counts on the order of the schedule any more. */
   orderPieces(words: Int32Array, { workOffset }: PlanLayout, numWorkItems: number): void {
     const count = this.numPieces;
-    if (count < 2) return;
+    // More than a key can tell apart stay in the order of their tiles, which is by length too.
+    if (count < 2 || count > MAX_PIECES) return;
     const begin = workOffset + (numWorkItems - this.numItems - count) * ITEM_WORDS;
     if (this.#pieceKeys.length < count) {
       this.#pieceKeys = new Float64Array(2 * count);

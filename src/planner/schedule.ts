@@ -45,9 +45,9 @@ export class Scheduler {
   /** Their pieces, all together. */
   numCutPieces = 0;
   /** First item of each cut unit. Its other pieces follow at once. */
-  readonly cutUnitItem: Int32Array;
+  cutUnitItem: Int32Array;
   /** [numCutUnits + 1]: number of the first piece of each cut unit, counted over all; at the end `numCutPieces`. */
-  readonly cutUnitPiece: Int32Array;
+  cutUnitPiece: Int32Array;
   readonly #config: CheckedConfig;
   readonly #tiles: TileList;
   /** [2, #minStepsStride]: the fewest steps of a piece, by class and tokens of its tile. */
@@ -79,6 +79,13 @@ export class Scheduler {
     this.numPartialRows = 0;
     this.numCutUnits = 0;
     this.numCutPieces = 0;
+  }
+
+  /** Makes room for more cut units than there are shares. Only batch-invariant plans have them. */
+  reserveCutUnits(count: number): void {
+    if (this.cutUnitItem.length >= count) return;
+    this.cutUnitItem = new Int32Array(count + (count >> 1));
+    this.cutUnitPiece = new Int32Array(this.cutUnitItem.length + 1);
   }
 
   /**
@@ -257,7 +264,7 @@ export class Scheduler {
 }
 
 /** Writes one item, without a merge. */
-function writeItem(
+export function writeItem(
   words: Int32Array,
   workOffset: number,
   item: number,

@@ -55,6 +55,16 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ windowLeft: 0.5 }, InvalidArgumentError, /windowLeft is 0.5/],
       [{ windowRight: NaN }, InvalidArgumentError, /windowRight is NaN/],
       [{ capacity: { maxTokens: 0, maxRequests: 1, maxPages: 1 } }, InvalidArgumentError, /maxTokens is 0/],
+      [
+        { capacity: { maxTokens: 1, maxRequests: 1, maxPages: 1, maxKvLen: 9 } },
+        InvalidArgumentError,
+        /maxKvLen is 9, without batchInvariant/,
+      ],
+      [
+        { batchInvariant: true, capacity: { maxTokens: 1, maxRequests: 1, maxPages: 1, maxLevels: 2 } },
+        NotSupportedError,
+        /maxLevels is 2, with batchInvariant/,
+      ],
       [{ stream: other.stream }, InvalidArgumentError, /stream belongs to another device/],
     ];
     const before = device().memoryUsage().allocatedBytes;

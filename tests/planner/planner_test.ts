@@ -3,7 +3,6 @@
  * in a few seconds.
  */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { CapacityError, InvalidArgumentError } from "../../src/errors.ts";
@@ -19,7 +18,8 @@ import { checkPlan } from "../support/plan_check.ts";
 import { usedWords } from "../support/plan_words.ts";
 import { composedProblem, plainProblem } from "../support/problems.ts";
 import { Random } from "../support/random.ts";
-import { checkShares } from "../support/share_check.ts";
+import { runs } from "../support/random_runs.ts";
+import { checkPieceShares, checkShares } from "../support/share_check.ts";
 
 const limits = { numCtas: 13, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 };
 const base: PlannerConfig = { numQoHeads: 8, numKvHeads: 2, headDimVo: 128, causal: true, limits };
@@ -34,12 +34,14 @@ const configs = fc.record({
   prefillCtas: fc.constantFrom(0, 0, 1, 5, 132),
   kvTile: fc.constantFrom(16, 64, 128),
   costs: fc.constantFrom(GPU_COSTS, CPU_COSTS),
+  batchInvariant: fc.boolean(),
 });
 
 type RandomConfig = typeof configs extends fc.Arbitrary<infer T> ? T : never;
 
 function configOf(
-  { groupSize, numKvHeads, causal, windowLeft, windowRight, numCtas, prefillCtas, kvTile, costs }: RandomConfig,
+  { groupSize, numKvHeads, causal, windowLeft, windowRight, numCtas, prefillCtas, kvTile, costs, batchInvariant }:
+    RandomConfig,
 ): PlannerConfig {
   const limits = {
     numCtas,
@@ -58,13 +60,13 @@ function configOf(
     windowRight,
     limits,
     costs,
+    batchInvariant,
   };
 }
 
-/** Runs of a property that makes so many plans a run. */
-function runs(usual: number, plansPerRun: number): { numRuns: number } {
-  const wish = process.env.FLASHPAGE_RANDOM_PLANS;
-  return { numRuns: wish === undefined ? usual : Math.ceil(Number(wish) / plansPerRun) };
+/** Levels are for plans that are not batch-invariant. */
+function composedConfigOf(config: RandomConfig): PlannerConfig {
+  return { ...configOf(config), batchInvariant: false };
 }
 
 const batches = fc.record({
@@ -83,7 +85,8 @@ describe("planner", () => {
         // Three batches with one planner: what the second leaves behind must not disturb the third.
         for (let i = 0; i < 3; i++) {
           const kvLens = qoLens.map(() => random.next() < 0.1 ? 0 : random.integer(1, maxKvLen));
-          const problem = plainProblem(random, qoLens, kvLens, pageSize, i === 2 ? 0.4 : 0);
+          const allowsMasks = !config.batchInvariant || config.prefillCtas === 0;
+          const problem = plainProblem(random, qoLens, kvLens, pageSize, i === 2 && allowsMasks ? 0.4 : 0);
           checkPlan(planner.plan(problem), problem, planner.config);
         }
       }),
@@ -98,7 +101,7 @@ describe("planner", () => {
         batches,
         fc.integer({ min: 1, max: 4 }),
         (config, { qoLens, seed, maxKvLen, pageSize }, numLevels) => {
-          const planner = createPlanner(configOf(config));
+          const planner = createPlanner(composedConfigOf(config));
           const random = new Random(seed);
           for (let i = 0; i < 2; i++) {
             const problem = composedProblem(random, qoLens, numLevels, maxKvLen, pageSize);
@@ -114,7 +117,7 @@ describe("planner", () => {
     fc.assert(
       fc.property(configs, fc.nat(), fc.boolean(), (config, seed, composes) => {
         const capacity = { maxTokens: 300, maxRequests: 20, maxPages: 2000, maxLevels: composes ? 3 : 1 };
-        const planner = createPlanner({ ...configOf(config), capacity });
+        const planner = createPlanner({ ...(composes ? composedConfigOf(config) : configOf(config)), capacity });
         const random = new Random(seed);
         let layout: unknown;
         for (let i = 0; i < 4; i++) {
@@ -147,13 +150,14 @@ describe("planner", () => {
           if (composes) return composedProblem(random, qoLens, random.integer(1, 3), maxKvLen, pageSize);
           return plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize);
         };
-        const planner = createPlanner(configOf(config));
+        const ownConfig = composes ? composedConfigOf(config) : configOf(config);
+        const planner = createPlanner(ownConfig);
         const problem = problemOf(batch);
         const first = usedWords(planner.plan(problem));
         const again = usedWords(planner.plan(problem));
         planner.plan(problemOf(other));
         const last = usedWords(planner.plan(problem));
-        const fresh = usedWords(createPlanner(configOf(config)).plan(problem));
+        const fresh = usedWords(createPlanner(ownConfig).plan(problem));
         for (const words of [again, last, fresh]) assert.deepEqual(words, first);
       }),
       runs(100, 5),
@@ -163,7 +167,7 @@ describe("planner", () => {
   it("reads no garbage of composed plans in plain ones, and the other way round", () => {
     fc.assert(
       fc.property(configs, batches, fc.nat(), (config, { qoLens, seed, maxKvLen, pageSize }, order) => {
-        const planner = createPlanner(configOf(config));
+        const planner = createPlanner(composedConfigOf(config));
         const random = new Random(seed);
         for (let i = 0; i < 4; i++) {
           const problem = (order >> i) % 2 === 0
@@ -183,6 +187,10 @@ describe("planner", () => {
         const random = new Random(seed);
         const problem = plainProblem(random, qoLens, qoLens.map(() => random.integer(0, maxKvLen)), pageSize);
         const plan = planner.plan(problem);
+        if (config.batchInvariant) {
+          checkPieceShares(plan, planner.config);
+          return;
+        }
         checkShares(plan, planner.config);
         const { limits, costs, groupSize } = planner.config;
         const loads = loadsOfPlan(plan, planner.config);

@@ -1,7 +1,7 @@
 /** How far the shares of a plan may be from equal, and that they are no further. */
 import assert from "node:assert/strict";
 import { minStepsOfPiece } from "../../src/planner/cost.ts";
-import { loadsOfPlan } from "../../src/planner/loads.ts";
+import { loadsOfPlan, totalsOf } from "../../src/planner/loads.ts";
 import { type Plan, tileOfPlan, workItemOfPlan } from "../../src/planner/plan.ts";
 import type { CheckedConfig } from "../../src/planner/problem.ts";
 
@@ -48,4 +48,42 @@ export function checkShares(plan: Plan, config: CheckedConfig): void {
       `CTA ${cta} has ${total}, an equal share is ${equal}, at most ${bound} apart`,
     )
   );
+}
+
+/**
+ * Of a batch-invariant plan: every CTA's share is within one piece, the longest, of equal, all costs counted; a CTA of the queue is no more than one above
+ * the mean. And no piece is longer than is worth a cut, or than half of an equal share, by more than rounding and the smallest pieces at both ends.
+ */
+export function checkPieceShares(plan: Plan, config: CheckedConfig): void {
+  const { limits, costs, groupSize } = config;
+  const loads = loadsOfPlan(plan, config);
+  for (
+    const [name, ctas] of [["share", loads.slice(0, limits.numCtas)], ["queue", loads.slice(limits.numCtas)]] as const
+  ) {
+    if (ctas.length === 0) continue;
+    const totals = totalsOf(ctas);
+    const equal = totals.reduce((a, b) => a + b, 0) / ctas.length;
+    let longest = 0;
+    for (const { item, cost, tileClass } of ctas.flat()) {
+      const { tile, numKvHeads, partialRow } = workItemOfPlan(plan, item);
+      const piece = name === "queue" ? cost : cost / numKvHeads;
+      longest = Math.max(longest, piece);
+      const isDecode = tileClass === "decode";
+      const itemCost = isDecode ? costs.decodeItem : costs.prefillItem;
+      const stepCost = isDecode ? limits.decodeKvTile * costs.decodeToken : limits.prefillKvTile * costs.prefillToken;
+      const numRows = tileOfPlan(plan, tile).numTokens * groupSize;
+      const least = minStepsOfPiece(stepCost, itemCost, numRows, costs.partialRow);
+      const worth = minStepsOfPiece(stepCost, 8 * itemCost, numRows, 8 * costs.partialRow);
+      const walked = piece - itemCost - (partialRow < 0 ? 0 : costs.partialRow * numRows);
+      const bound = Math.max(worth * stepCost, equal / 2 + stepCost) + 2 * least * stepCost;
+      assert.ok(
+        walked <= bound,
+        `a piece of item ${item} walks ${walked}, at most ${bound} with a ${name} of ${equal}`,
+      );
+    }
+    totals.forEach((total, cta) => {
+      const isFar = name === "share" ? Math.abs(total - equal) > longest + 1 : total > equal + longest + 1;
+      assert.ok(!isFar, `CTA ${cta} has ${total}, an equal ${name} is ${equal}, a piece ${longest} at most`);
+    });
+  }
 }
