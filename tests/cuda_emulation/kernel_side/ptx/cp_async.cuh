@@ -8,6 +8,9 @@ inline void cp_async_16(u32 target, const void *source, emulation::Site site = e
 inline void cp_async_16_or_zero(u32 target, const void *source, bool valid, emulation::Site site = emulation::Site::current()) {
   emulation::cp_async(target, source, 16, valid, site);
 }
+inline void cp_async_4_or_zero(u32 target, const void *source, bool valid, emulation::Site site = emulation::Site::current()) {
+  emulation::cp_async(target, source, 4, valid, site);
+}
 inline void cp_async_4(u32 target, const void *source, emulation::Site site = emulation::Site::current()) { emulation::cp_async(target, source, 4, true, site); }
 inline void cp_async_arrive(u32 barrier, emulation::Site site = emulation::Site::current()) { emulation::cp_async_arrive(barrier, site); }
 inline void cp_async_commit() { emulation::cp_async_commit(); }
