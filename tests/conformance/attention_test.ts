@@ -13,7 +13,15 @@ import { BatchAttention, type Device, NotSupportedError, openDevice } from "../.
 import { BACKENDS } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 import { buildBatch } from "./batch.ts";
-import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits, smallCases } from "./cases.ts";
+import {
+  type AttentionCase,
+  EDGE_CASES,
+  FP8_HEAD_DIMS,
+  GRID,
+  gridCases,
+  type GridLimits,
+  smallCases,
+} from "./cases.ts";
 import { checkResult } from "./check.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
@@ -67,7 +75,7 @@ function refusesByName(device: Device, attention: AttentionCase): boolean {
   } catch (error) {
     const isOptional = device.kind !== "cpu" && (dtype === "f32" || kvDtype !== undefined);
     if (!(error instanceof NotSupportedError) || !isOptional) throw error;
-    assert.match(error.message, new RegExp(`dtype is (${dtype}|${kvDtype})`));
+    assert.match(error.message, new RegExp(`dtype is (${dtype}|${kvDtype})|With FP8 keys and values they must be`));
     return true;
   }
 }
@@ -130,8 +138,8 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    // Of each shape and dtype: one for decode, four for prefill, two for merging.
-    assert.equal(cases.length, GRID.headDims.length * GRID.dtype.length * 7);
+    // Of each shape and dtype: one for decode, four for prefill, two for merging, and two for FP8.
+    assert.equal(cases.length, GRID.dtype.length * (GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2));
     for (
       const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
     ) {

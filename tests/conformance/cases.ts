@@ -229,6 +229,9 @@ export const EDGE_CASES: AttentionCase[] = [
   { ...plain, name: "every query alone", qoLens: Array(40).fill(1), kvLens: Array(40).fill(1), numKvHeads: 1 },
 ];
 
+/** Those for which CUDA has kernels that read FP8. */
+export const FP8_HEAD_DIMS = [64, 128, 192, 256];
+
 /** The axes of the grid. A value listed several times is drawn more often. */
 export const GRID = {
   batch: [1, 2, 12, 17, 128],
@@ -341,7 +344,7 @@ export function smallCases(seed: number): AttentionCase[] {
   const limits: GridLimits = { maxWork: 2e7, maxKvElements: 3e5, maxQoElements: 1e5 };
   const chosen = new Map<string, AttentionCase>();
   for (const attention of gridCases(2000, seed, limits)) {
-    if (attention.kvDtype !== undefined) continue; // CUDA has no kernels for FP8
+    if (attention.kvDtype !== undefined) continue;
     const { headDim, headDimVo, dtype, qoLens, groupSize, pageSize, logitsSoftCap = 0, maskDensity } = attention;
     const words: (string | number | boolean | undefined)[] = [headDim, headDimVo, dtype];
     const hasManyRows = Math.max(...qoLens) * groupSize > 16;
@@ -355,6 +358,16 @@ export function smallCases(seed: number): AttentionCase[] {
       for (const qoLen of [1, 40]) {
         const name = `one long request of ${qoLen}, d=${headDim}/${headDimVo} ${dtype}`;
         chosen.set(name, { ...plain, name, qoLens: [qoLen], kvLens: [1500], numKvHeads: 1, headDim, headDimVo, dtype });
+      }
+    }
+  }
+  // Both FP8 dtypes are one kernel.
+  for (const headDim of FP8_HEAD_DIMS) {
+    for (const dtype of GRID.dtype) {
+      for (const kvDtype of ["e4m3", "e5m2"] as const) {
+        const name = `${kvDtype}, d=${headDim} ${dtype}`;
+        const lens = { qoLens: [1, 40, 3], kvLens: [300, 70, 9], causal: true };
+        chosen.set(name, { ...plain, name, ...lens, headDim, dtype, kvDtype, scales: "heads" });
       }
     }
   }
