@@ -13,6 +13,7 @@ const FAULTS: [kernel: string, says: RegExp, asynchrony?: Asynchrony][] = [
   ["copies_left_at_the_end", /nobody has waited for a copy that thread \d+ issued/, "late"],
   ["no_barrier", /error 0, [1-9]\d* wrong/],
   ["slot_reused_too_soon", /error 0, [1-9]\d* wrong/, "early"],
+  ["copies_of_others", /other lanes read at \d+ what thread \d+ has copied there, which has come to no barrier/],
   ["lanes_differ", /lanes of a warp differ: [^]*__s/],
   ["not_uniform", /\d is said to be uniform, and another lane has \d/],
   ["lane_missing", /wait for each other[^]*lanes ffffffdf: __ballot_sync[^]*error 719/],

@@ -235,7 +235,7 @@ class PrefillProducer90 {
       --k.count;
       reader.release(shared, unit, lane);
     }
-    ptx::cp_async_wait<0>();
+    ptx::cp_async_wait_all();
   }
 };
 

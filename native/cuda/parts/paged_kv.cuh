@@ -51,6 +51,8 @@ class KvCursor {
     state_.item = item - 1;
     state_.item_end = item_end;
     state_.heads_left = 0;
+    // Rows that no tile has filled yet name a place that exists, too.
+    if (ptx::lane_anew() < 16) state_.rows[ptx::lane_anew()] = {0, 0};
     __syncwarp();
   }
 

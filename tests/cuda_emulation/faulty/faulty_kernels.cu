@@ -3,6 +3,7 @@
 #include "ptx/barrier.cuh"
 #include "ptx/cp_async.cuh"
 #include "ptx/mbarrier.cuh"
+#include "ptx/mma_sm80.cuh"
 #include "ptx/warpgroup.cuh"
 #include "ptx/wgmma_sm90.cuh"
 
@@ -74,6 +75,17 @@ FP_FAULTY(slot_reused_too_soon) {
   fp::ptx::cp_async_commit();
   p.out[threadIdx.x] = fp::of_neighbour(shared.tile);
   fp::ptx::cp_async_wait<0>();
+}
+
+// Each lane has waited for its own copies, and reads those of others.
+FP_FAULTY(copies_of_others) {
+  fp::FaultyShared &shared = fp::faulty_shared();
+  fp::copy_mine(p, shared.tile);
+  fp::ptx::cp_async_commit();
+  fp::ptx::cp_async_wait<0>();
+  fp::u32 r[4];
+  fp::ptx::ldmatrix_x4(r, fp::ptx::shared_address(shared.tile + threadIdx.x * 4));
+  p.out[threadIdx.x] = r[0];
 }
 
 FP_FAULTY(lanes_differ) {

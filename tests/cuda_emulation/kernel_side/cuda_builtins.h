@@ -2,6 +2,7 @@
 #pragma once
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <type_traits>
 

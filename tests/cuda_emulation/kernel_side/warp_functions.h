@@ -71,7 +71,7 @@ inline u32 either(u32 a, u32 b) { return a | b; }
 }  // namespace emulation
 
 inline void __syncwarp(unsigned mask = 0xffffffffu, emulation::Site site = emulation::Site::current()) {
-  emulation::warp_collective("__syncwarp", mask, nullptr, [](void *const *, unsigned) {}, site);
+  emulation::warp_barrier(mask, site);
 }
 template <typename T>
 inline T __shfl_sync(unsigned mask, T value, int from, emulation::Site site = emulation::Site::current()) {

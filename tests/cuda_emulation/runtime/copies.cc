@@ -29,7 +29,16 @@ void perform(const Cta &cta, ThreadCopy &copy, const Site &site) {
   copy.done = true;
 }
 
+CopyMark &mark_of(Cta &cta, u32 address) { return cta.copy_marks[(address - Cta::shared_base) / 16]; }
+
 }  // namespace
+
+void check_seen(const Cta &cta, u32 address, const Site &site) {
+  const CopyMark &mark = cta.copy_marks[(address - Cta::shared_base) / 16];
+  if (mark.thread && mark.thread->num_barriers == mark.num_barriers) {
+    fail(site, "other lanes read at %u what thread %u has copied there, which has come to no barrier since it waited for the copy", address, mark.thread->index);
+  }
+}
 
 void cp_async(u32 target, const void *source, u32 num_bytes, bool valid, const Site &site) {
   Thread &me = self();
@@ -49,9 +58,11 @@ void cp_async_commit() {
   me.copy_groups.push_back(me.end_copy());
 }
 
-void finish_copies(Thread &thread, u64 end, const Site &site) {
+void finish_copies(Thread &thread, u64 end, bool seen_by_all, const Site &site) {
   while (thread.first_copy < end && !thread.copies.empty()) {
-    if (!thread.copies.front().done) perform(*thread.cta, thread.copies.front(), site);
+    ThreadCopy &copy = thread.copies.front();
+    if (!copy.done) perform(*thread.cta, copy, site);
+    mark_of(*thread.cta, copy.target) = seen_by_all ? CopyMark() : CopyMark{&thread, thread.num_barriers};
     thread.copies.pop_front();
     ++thread.first_copy;
   }
@@ -60,7 +71,7 @@ void finish_copies(Thread &thread, u64 end, const Site &site) {
 void cp_async_wait(u32 num_pending, const Site &site) {
   Thread &me = self();
   while (me.copy_groups.size() > num_pending) {
-    finish_copies(me, me.copy_groups.front(), site);
+    finish_copies(me, me.copy_groups.front(), false, site);
     me.copy_groups.pop_front();
   }
 }

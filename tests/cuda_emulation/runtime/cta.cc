@@ -36,6 +36,7 @@ void Cta::begin(Launch &of, Index3 block) {
   shared_ = of.library->dynamic_shared();
   shared_bytes_ = of.dynamic_shared_bytes;
   poison_shared();
+  copy_marks.assign(shared_bytes_ / 16 + 1, CopyMark());
   while (threads_.size() < num_threads) threads_.push_back(std::make_unique<Thread>());
   for (u32 i = 0; i < num_threads; ++i) {
     Warp &warp = warps[i / 32];

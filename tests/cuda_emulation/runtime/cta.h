@@ -55,6 +55,7 @@ struct Thread : ThreadView {
   std::deque<ThreadCopy> copies;
   u64 first_copy = 0;
   std::deque<u64> copy_groups;  // the end of each committed group
+  u32 num_barriers = 0;  // that it has come to, of those that order memory
   // Products issued since the last commit.
   std::vector<WgmmaCall> products;
   bool is_fenced = false;
@@ -89,6 +90,12 @@ struct Warp {
   u64 end_group() const { return first_group + groups.size(); }
 };
 
+// 16 bytes of shared memory that a thread has copied and waited for. Others may read them once it has come to a barrier.
+struct CopyMark {
+  const Thread *thread = nullptr;
+  u32 num_barriers = 0;
+};
+
 struct NamedBarrier {
   u32 expected = 0;
   u32 arrived = 0;
@@ -121,6 +128,9 @@ struct MBarrier {
 
 class Cta {
  public:
+  // Shared memory's first address, so that 0 is none.
+  static constexpr u32 shared_base = 1024;
+
   Cta() = default;
   Cta(const Cta &) = delete;
   Cta &operator=(const Cta &) = delete;
@@ -151,13 +161,11 @@ class Cta {
   Warp warps[32];
   NamedBarrier barriers[16];
   std::deque<MBarrier> mbarriers;
+  std::vector<CopyMark> copy_marks;  // of each 16 bytes of shared memory
   u32 num_threads = 0;
   u32 num_live = 0;
 
  private:
-  // Shared memory's first address, so that 0 is none.
-  static constexpr u32 shared_base = 1024;
-
   Thread *next_ready();
   void run_next(FiberContext *from);
   void poison_shared();
@@ -176,8 +184,10 @@ class Cta {
 
 inline Thread &self() { return *static_cast<Thread *>(current); }
 
-// Of copies.cc: makes the copies of a thread before number `end` take effect; does a box of TMA.
-void finish_copies(Thread &thread, u64 end, const Site &site);
+// Of copies.cc: makes the copies of a thread before number `end` take effect, seen by all or by the thread alone; does a box of TMA; fails if others than
+// the thread that copied them cannot see the 16 bytes yet.
+void finish_copies(Thread &thread, u64 end, bool seen_by_all, const Site &site);
 void copy_box(Cta &cta, const AsyncArrival &box);
+void check_seen(const Cta &cta, u32 address, const Site &site);
 
 }  // namespace emulation

@@ -29,6 +29,9 @@ extern ThreadView *current;
 using WarpWork = void (*)(void *const *lanes, u32 mask);
 void warp_collective(const char *name, u32 mask, void *lane, WarpWork work, const Site &site);
 
+// The same for __syncwarp, which besides orders the lanes' memory accesses.
+void warp_barrier(u32 mask, const Site &site);
+
 // Barrier `id` of the CTA; num_threads 0: all of the CTA's threads that have not ended.
 void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site);
 

@@ -28,7 +28,7 @@ void end_phase(Cta &cta, MBarrier &barrier) {
 void finish(Cta &cta, MBarrier &barrier, const Site &site) {
   for (const AsyncArrival &arrival : barrier.under_way) {
     if (arrival.thread) {
-      finish_copies(*arrival.thread, arrival.end_copy, site);
+      finish_copies(*arrival.thread, arrival.end_copy, true, site);
     } else if (!arrival.done) {
       copy_box(cta, arrival);
     }
@@ -70,6 +70,7 @@ void mbarrier_init(u32 address, u32 num_arrivals, const Site &site) {
 }
 
 void mbarrier_arrive(u32 address, u32 expected_bytes, const Site &site) {
+  ++self().num_barriers;
   Cta &cta = *self().cta;
   MBarrier &barrier = cta.mbarrier_at(address, site);
   settle(cta, barrier, site);

@@ -29,9 +29,15 @@ void warp_collective(const char *name, u32 mask, void *lane, WarpWork work, cons
   for (u32 others = mask & ~bit; others != 0; others &= others - 1) me.cta->wake(*warp.threads[__builtin_ctz(others)]);
 }
 
+void warp_barrier(u32 mask, const Site &site) {
+  ++self().num_barriers;
+  warp_collective("__syncwarp", mask, nullptr, [](void *const *, u32) {}, site);
+}
+
 void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site) {
   Thread &me = self();
   Cta &cta = *me.cta;
+  ++me.num_barriers;
   if (id >= 16) fail(site, "there is no barrier %u", id);
   if (num_threads % 32 != 0 || num_threads > cta.num_threads) fail(site, "barrier %u of %u threads, in a CTA of %u", id, num_threads, cta.num_threads);
   NamedBarrier &barrier = cta.barriers[id];

@@ -22,6 +22,7 @@ void load_matrices(void *const *lanes, u32) {
     const auto &lane = *static_cast<const LoadLane *>(lanes[i]);
     if (lane.address % 16 != 0) fail(*lane.site, "ldmatrix from %u: not a multiple of 16", lane.address);
     std::memcpy(rows[i], cta.shared_at(lane.address, 16, *lane.site), 16);
+    check_seen(cta, lane.address, *lane.site);
   }
   for (int i = 0; i < 32; ++i) {
     u32 *r = static_cast<const LoadLane *>(lanes[i])->r;
