@@ -161,4 +161,14 @@ export async function buildFaulty(): Promise<string> {
   return `${await build([DRIVER, kernels, program])}/run_faulty`;
 }
 
+/** Builds fp8_codes/fp8_codes.cc. Returns the program. */
+export async function buildFp8Codes(): Promise<string> {
+  const program: Target = {
+    name: "fp8_codes",
+    sources: withFlags([`${HERE}/fp8_codes/fp8_codes.cc`], [...KERNEL, "-D__CUDA_ARCH__=800"]),
+    link: (folder) => [`${folder}/libcuda.so.1`, "-Wl,-rpath,$ORIGIN"],
+  };
+  return `${await build([DRIVER, program])}/fp8_codes`;
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) console.log(await buildEmulation());

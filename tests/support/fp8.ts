@@ -1,11 +1,11 @@
-/** FP8 in tests: whether a device has it, which the library alone knows. */
+/** FP8 in tests: whether a device has attention over it, which the library alone knows. */
 import assert from "node:assert/strict";
 import { BatchAttention, type Device, type Fp8DType, NotSupportedError } from "../../mod.ts";
 
 /** The FP8 dtypes. */
 export const FP8_DTYPES: readonly Fp8DType[] = ["e4m3", "e5m2"];
 
-/** True if the device reads and writes FP8. The CPU must; another device must say by name that it does not. */
+/** True if the device has attention over FP8. The CPU must; another device must say by name that it does not. */
 export function hasFp8(device: Device, kvDtype: Fp8DType = "e4m3"): boolean {
   try {
     new BatchAttention(device, { numQoHeads: 1, numKvHeads: 1, headDim: 64, dtype: "bf16", kvDtype }).dispose();
