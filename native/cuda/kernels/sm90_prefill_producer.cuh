@@ -235,7 +235,7 @@ class PrefillProducer90 {
       --k.count;
       reader.release(shared, unit, lane);
     }
-    ptx::cp_async_wait_all();
+    // Copies may be under way when this thread ends: the consumers wait for them all, and the CTA for the consumers.
   }
 };
 
