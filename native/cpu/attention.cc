@@ -190,22 +190,22 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   }
 }
 
-// Joins states in order: weights are exp(lse - max), so an empty state has none. FlashInfer paper, section 2.2.
+// Joins states in order: weights are exp(lse - max), so an empty state has none; NaN stays NaN. FlashInfer paper, section 2.2.
 void merge_row(const float *const *states, const float *lses, int count, int dim, float *out, float *lse) {
   float maximum = -INFINITY;
   for (int i = 0; i < count; i++) maximum = lses[i] > maximum ? lses[i] : maximum;
   for (int d = 0; d < dim; d++) out[d] = 0;
   float sum = 0;
   for (int i = 0; i < count; i++) {
-    const float weight = maximum == -INFINITY ? 0.0f : std::exp(lses[i] - maximum);
+    const float weight = lses[i] == -INFINITY ? 0.0f : std::exp(lses[i] - maximum);
     if (weight == 0.0f) continue;
     sum += weight;
     for (int d = 0; d < dim; d++) out[d] += weight * states[i][d];
   }
-  if (sum > 0) {
+  if (sum != 0) {
     for (int d = 0; d < dim; d++) out[d] /= sum;
   }
-  *lse = sum > 0 ? maximum + std::log(sum) : -INFINITY;
+  *lse = sum == 0 ? -INFINITY : maximum + std::log(sum);
 }
 
 void run_merge(const fp_attention_args &args, const Plan &plan, int index) {

@@ -219,17 +219,15 @@ FP_INLINE float soften(float *scores, int count, bool is_masked, int32_t first, 
     highest = larger(s[c], highest);
   }
   const float raised = largest_of(highest);
-  if (raised == minus_infinity) {  // nothing seen yet
-    for (int c = 0; c < vectors; c++) store(scores + c * lanes, Floats{});
-    return 1;
-  }
+  // Nothing seen yet, or only NaN, which must not get lost: any finite number will do.
+  const float shift = raised == minus_infinity ? 0.0f : raised;
   Floats total = {};
   for (int c = 0; c < vectors; c++) {
-    const Floats weight = exp2_of(s[c] - raised);
+    const Floats weight = exp2_of(s[c] - shift);
     store(scores + c * lanes, weight);
     total += weight;
   }
-  const float keep = maximum == minus_infinity ? 0.0f : exp2_of(all(maximum - raised))[0];
+  const float keep = maximum == minus_infinity ? 0.0f : exp2_of(all(maximum - shift))[0];
   sum = sum * keep + sum_of(total);
   maximum = raised;
   return keep;

@@ -92,4 +92,4 @@ inline uint64_t mask_bits(const AttentionItem &item, int token, int begin, int c
   return bits;
 }
 
-FP_INLINE float lse_of(float maximum, float sum) { return sum > 0 ? maximum * ln_2 + __builtin_logf(sum) : minus_infinity; }
+FP_INLINE float lse_of(float maximum, float sum) { return sum == 0 ? minus_infinity : maximum * ln_2 + __builtin_logf(sum); }

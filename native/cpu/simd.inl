@@ -80,15 +80,16 @@ FP_INLINE float largest_of(Floats v) {
   return a > b ? a : b;
 }
 
-// 2^x to 2e-7, exactly 1 at 0; far below the smallest float (and for NaN) 0, far above the largest a huge number or infinity. x is split into whole and rest; the polynomial was fitted to
+// 2^x to 2e-7, exactly 1 at 0; far below the smallest float 0, far above the largest a huge number or infinity; NaN stays NaN, for which
+// x must be the second operand of `larger` and `smaller`. x is split into whole and rest; the polynomial was fitted to
 // 2^rest on [-0.5, 0.5] for the smallest relative error, with its constant held at 1.
 FP_INLINE Floats exp2_of(Floats x) {
 #if FP_LANES == 16
-  x = larger(x, all(-160.0f));
+  x = larger(all(-160.0f), x);
   const Floats whole = _mm512_roundscale_ps(x, 0);
   const Floats rest = x - whole;
 #else
-  x = smaller(larger(x, all(-127.0f)), all(127.0f));
+  x = smaller(all(127.0f), larger(all(-127.0f), x));
   const float shift = 12582912.0f;  // 1.5 * 2^23: a sum with it has no fraction
   const Floats whole = (x + shift) - shift;
   const Floats rest = x - whole;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 namespace fp::cpu {
 namespace {
@@ -10,10 +11,15 @@ class CpuDownload final : public Download {
  public:
   struct Result {
     std::vector<unsigned char> bytes;
+    std::exception_ptr failure;  // of work before it: the bytes mean nothing then
     std::atomic<bool> done{false};
   };
   explicit CpuDownload(std::shared_ptr<Result> result) : result_(std::move(result)) {}
-  bool ready() override { return result_->done.load(std::memory_order_acquire); }
+  bool ready() override {
+    if (!result_->done.load(std::memory_order_acquire)) return false;
+    if (result_->failure) std::rethrow_exception(result_->failure);
+    return true;
+  }
   const void *data() override { return result_->bytes.data(); }
 
  private:
@@ -23,8 +29,10 @@ class CpuDownload final : public Download {
 }  // namespace
 
 bool CpuEvent::ready() {
+  if (!mark) return true;
   std::lock_guard lock(mark->mutex);
-  return mark->pending == 0;
+  if (mark->reached && mark->failure) std::rethrow_exception(mark->failure);
+  return mark->reached;
 }
 
 CpuStream::CpuStream(std::shared_ptr<Workers> workers, Isa isa) : workers_(std::move(workers)), isa_(isa), thread_([this] { serve(); }) {}
@@ -85,6 +93,16 @@ void CpuStream::throw_failure_locked() {
   std::rethrow_exception(failure);
 }
 
+std::exception_ptr CpuStream::failure() {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+std::exception_ptr CpuStream::take_failure() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(failure_, nullptr);
+}
+
 bool CpuStream::idle() {
   std::lock_guard lock(mutex_);
   throw_failure_locked();
@@ -98,15 +116,14 @@ void CpuStream::synchronize() {
 }
 
 void CpuStream::record(Event &event) {
-  const std::shared_ptr<Mark> mark = static_cast<CpuEvent &>(event).mark;
   if (capture_) fail(FP_INVALID_ARGUMENT, "an event cannot be recorded while the stream is being captured. Record it before or after.");
-  {
+  const auto mark = std::make_shared<Mark>();
+  static_cast<CpuEvent &>(event).mark = mark;
+  enqueue([this, mark] {
+    const std::exception_ptr failure = this->failure();
     std::lock_guard lock(mark->mutex);
-    mark->pending++;
-  }
-  enqueue([mark] {
-    std::lock_guard lock(mark->mutex);
-    mark->pending--;
+    mark->reached = true;
+    mark->failure = failure;
     mark->time = std::chrono::steady_clock::now();
     mark->changed.notify_all();
   });
@@ -114,9 +131,11 @@ void CpuStream::record(Event &event) {
 
 void CpuStream::wait(Event &event) {
   if (capture_) fail(FP_INVALID_ARGUMENT, "a stream cannot wait for an event while it is being captured. Wait before or after.");
-  enqueue([mark = static_cast<CpuEvent &>(event).mark] {
+  const std::shared_ptr<Mark> mark = static_cast<CpuEvent &>(event).mark;
+  if (!mark) return;
+  enqueue([mark] {
     std::unique_lock lock(mark->mutex);
-    mark->changed.wait(lock, [&] { return mark->pending == 0; });
+    mark->changed.wait(lock, [&] { return mark->reached; });
   });
 }
 
@@ -146,8 +165,10 @@ std::unique_ptr<Download> CpuStream::download(const void *source, size_t num_byt
   if (capture_) fail(FP_INVALID_ARGUMENT, "memory cannot be read back while the stream is being captured. Read it before or after.");
   auto result = std::make_shared<CpuDownload::Result>();
   result->bytes.resize(num_bytes);
-  enqueue([result, source, num_bytes] {
+  enqueue([this, result, source, num_bytes] {
     memcpy(result->bytes.data(), source, num_bytes);
+    // Whoever reads results learns that they are none, and the stream need not say it again.
+    result->failure = take_failure();
     result->done.store(true, std::memory_order_release);
   });
   return std::make_unique<CpuDownload>(result);

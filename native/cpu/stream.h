@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,19 +25,20 @@ struct Workers {
   ThreadPool pool;
 };
 
-// A mark in a stream. Its state outlives the event object while a queue still holds it.
+// One record of an event. Its state outlives the event object while a queue still holds it. Who waits for an event waits for the record that was its last
+// then, not for later ones.
 struct Mark {
   std::mutex mutex;
   std::condition_variable changed;
-  int pending = 0;   // records not reached yet
-  bool failed = false;
+  bool reached = false;
+  std::exception_ptr failure;  // of the stream, when it was reached
   std::chrono::steady_clock::time_point time{};
 };
 
 class CpuEvent final : public Event {
  public:
   bool ready() override;
-  const std::shared_ptr<Mark> mark = std::make_shared<Mark>();
+  std::shared_ptr<Mark> mark;  // of the last record; null before the first
 };
 
 class CpuGraph final : public Graph {
@@ -86,6 +88,8 @@ class CpuStream final : public Stream {
   }
   void enqueue(Work work);
   void throw_failure_locked();
+  std::exception_ptr take_failure();
+  std::exception_ptr failure();
   void serve();
 
   const std::shared_ptr<Workers> workers_;

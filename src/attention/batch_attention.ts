@@ -62,6 +62,8 @@ export class BatchAttention implements Disposable {
   #plan: Plan | undefined;
   #mask: Tensor | undefined;
   #maxPage = -1;
+  /** True if a graph has captured a run without a capacity. */
+  #isInGraph = false;
   #disposed = false;
 
   /** Attention that has no plan yet. @throws {InvalidArgumentError | NotSupportedError} naming the option, its value and what is supported. */
@@ -148,11 +150,16 @@ export class BatchAttention implements Disposable {
   /**
    * Plans a batch and enqueues the plan's upload. Every `run` until the next `plan` computes this batch.
    *
-   * @throws {InvalidArgumentError} for a batch that contradicts itself, {CapacityError} for one beyond the capacity, {NotSupportedError} for what
+   * @throws {InvalidArgumentError} for a batch that contradicts itself, or if a graph holds a run without a capacity, {CapacityError} for one beyond the capacity, {NotSupportedError} for what
    *   `batchInvariant` does not allow; the last plan stays then.
    */
   plan({ qoIndptr, pages, levels, customMask }: PlanOptions): Plan {
     this.#assertOpen("plan");
+    if (this.#isInGraph) {
+      throw new InvalidArgumentError(
+        "Cannot plan: a graph holds a run of this attention, and would not find a plan of another size. Pass `capacity` to an attention that is captured and planned again.",
+      );
+    }
     const indptr = checkIndptr("qoIndptr", qoIndptr);
     const maxPage = maxPageOf(pages, levels);
     if (customMask !== undefined) checkMask(customMask, indptr.length - 1);
@@ -189,6 +196,7 @@ export class BatchAttention implements Disposable {
     }
     const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
     const { numTokens } = plan;
+    if (stream.isCapturing && !plan.hasFixedCapacity) this.#isInGraph = true;
     this.#expect("q", q, numTokens, headDimQk);
     if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);

@@ -15,6 +15,8 @@ const handleBuffer = new Float64Array(1);
 export class Stream implements Disposable {
   /** The device it is of. */
   readonly device: Device;
+  /** Not for users: true while `capture` records what is enqueued. */
+  isCapturing = false;
   #handle: number;
 
   /** Not for users: call `Device.createStream`. */

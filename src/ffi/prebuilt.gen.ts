@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "01907fbd412738ec8b498f1de3e766a38e07aa2e27153b9030e5e80340d97c74", bytes: 6427336 },
-  "linux-arm64": { sha256: "ce115ec76a08ba95b5630fada341f3c1007cfe075148600e097ca4de4f0bf549", bytes: 5810016 },
-  "darwin-arm64": { sha256: "1589fdd039c7aaf6a7af2f107ae178d2e3eb32411f2711da3a40e9c3cedf6b93", bytes: 1197776 },
+  "linux-x64": { sha256: "d4f2e757897ecd14146635c76c784fe30fb857f3c9dc408889cb4b2d1a8390d0", bytes: 6428472 },
+  "linux-arm64": { sha256: "8b4dc6ef49f762ceadd1dee970118a96d1c402e2f16079273760a379f66b10cd", bytes: 5812320 },
+  "darwin-arm64": { sha256: "28bd7d0cf0ccf7723b7099b46f84e421594f65e2515c7e925f5baebfcb2cd76d", bytes: 1197952 },
 };

@@ -54,18 +54,28 @@ export class CapturedGraph implements Disposable {
 /**
  * Records what `enqueue` puts on the stream, without running it.
  *
- * `enqueue` must do all its work on `stream`, must not upload, download or await, and must not plan. If it throws, the capture is given
- * up and the stream is as before.
+ * `enqueue` must do all its work on `stream`, must not upload, download or await, and must not plan. If it throws, or returns a promise, the capture is
+ * given up and the stream is as before.
+ *
+ * @throws {InvalidArgumentError} if `enqueue` is asynchronous.
  */
 export function capture(stream: Stream, enqueue: () => void): CapturedGraph {
   const { device } = stream;
   const { native } = device;
   native.check(native.fp_graph_begin_capture(stream.handle), "begin capturing a graph");
+  stream.isCapturing = true;
   try {
-    enqueue();
+    const result: unknown = enqueue();
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then === "function") {
+      throw new InvalidArgumentError(
+        "Cannot capture a graph: the function is asynchronous, and what it does after its first await would not be recorded. Pass one that returns nothing.",
+      );
+    }
   } catch (error) {
     if (native.fp_graph_end_capture(stream.handle, handleBuffer) === 0) native.fp_graph_destroy(handleBuffer[0]);
     throw error;
+  } finally {
+    stream.isCapturing = false;
   }
   native.check(native.fp_graph_end_capture(stream.handle, handleBuffer), "end capturing a graph");
   return new CapturedGraph(stream, handleBuffer[0]);

@@ -123,7 +123,10 @@ export class PagedKvCache implements Disposable {
    */
   createSequence(prefix?: PrefixMatch): Sequence {
     this.#assertOpen("create a sequence");
-    if (prefix !== undefined) this.#checkPrefix(prefix);
+    if (prefix !== undefined) {
+      this.#checkPrefix(prefix);
+      this.prefixes.take(prefix);
+    }
     return new Sequence(this.#owner, prefix?.pages ?? new Int32Array(0), prefix?.numTokens ?? 0);
   }
 
@@ -273,11 +276,15 @@ export class PagedKvCache implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const sequence of [...this.#sequences]) sequence.free();
-    this.prefixes.clear();
-    this.#memory.dispose();
-    this.#slots?.dispose();
-    this.#pairs?.dispose();
+    try {
+      for (const sequence of [...this.#sequences]) sequence.free();
+      this.prefixes.clear();
+    } finally {
+      // Whatever was done to the pool behind our back, the memory goes back.
+      this.#memory.dispose();
+      this.#slots?.dispose();
+      this.#pairs?.dispose();
+    }
   }
 
   /** Same as `dispose`. */

@@ -26,7 +26,7 @@ interface Node {
 export interface PrefixMatch {
   /** Tokens of the prompt whose KV is in `pages`; a multiple of the page size. */
   readonly numTokens: number;
-  /** Their pages, in order. The caller is a holder of each and must release them, or give them to a sequence. */
+  /** Their pages, in order. The caller is a holder of each and must release them, or give the match to one sequence. */
   readonly pages: Int32Array;
 }
 
@@ -35,6 +35,8 @@ export class PrefixTree {
   readonly #pool: PagePool;
   readonly #pageSize: number;
   readonly #root: Node;
+  /** Matches that no sequence has taken yet. */
+  readonly #open = new WeakSet<PrefixMatch>();
   #clock = 0;
   #numPages = 0;
 
@@ -70,6 +72,7 @@ export class PrefixTree {
   match(tokens: ArrayLike<number>, maxTokens: number = tokens.length): PrefixMatch {
     const found: Int32Array[] = [];
     const limit = Math.floor(Math.min(tokens.length, maxTokens) / this.#pageSize) * this.#pageSize;
+    checkTokens("match a prefix", tokens, limit);
     const now = ++this.#clock;
     let node = this.#root;
     let done = 0;
@@ -90,7 +93,21 @@ export class PrefixTree {
       at += part.length;
     }
     this.#pool.retain(pages);
-    return { numTokens: done, pages };
+    const match = { numTokens: done, pages };
+    this.#open.add(match);
+    return match;
+  }
+
+  /**
+   * Not for users: a sequence takes over what a match holds, which can be done once.
+   *
+   * @throws {InvalidArgumentError} if the match is not of this tree, or was taken before.
+   */
+  take(match: PrefixMatch): void {
+    if (this.#open.delete(match)) return;
+    throw new InvalidArgumentError(
+      "Cannot create a sequence: the prefix was given to a sequence before, or is not what this cache's prefixes.match() returned. Match again for each sequence.",
+    );
   }
 
   /**
@@ -109,6 +126,7 @@ export class PrefixTree {
       );
     }
     const limit = numWhole * this.#pageSize;
+    checkTokens("insert a prefix", tokens, limit);
     const now = ++this.#clock;
     let node = this.#root;
     let done = 0;
@@ -246,5 +264,14 @@ export class PrefixTree {
       open.push(...node.children.values());
       yield node;
     }
+  }
+}
+
+function checkTokens(what: string, tokens: ArrayLike<number>, count: number): void {
+  for (let i = 0; i < count; i++) {
+    if ((tokens[i] | 0) === tokens[i] && tokens[i] >= 0) continue;
+    throw new InvalidArgumentError(
+      `Cannot ${what}: token ${i} is ${tokens[i]}. Token ids are integers from 0 to 2^31 - 1.`,
+    );
   }
 }

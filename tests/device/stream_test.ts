@@ -49,6 +49,24 @@ onEveryBackend("streams and events", (device) => {
     assert.equal(device().memoryUsage().pendingBytes, 0);
   });
 
+  it("wait for the last record of an event, not for later ones", async () => {
+    using first = device().createStream();
+    using second = device().createStream();
+    using to = device().createEvent();
+    using back = device().createEvent();
+    // Each waits for the other in turn, by the same two events: whoever waited for a later record would wait for itself.
+    for (let round = 0; round < 20; round++) {
+      to.record(second);
+      first.waitFor(to);
+      back.record(first);
+      second.waitFor(back);
+    }
+    to.record(second);
+    await first.synchronize();
+    await second.synchronize();
+    await to.synchronize();
+  });
+
   it("wait for events of other streams", async () => {
     using producer = device().createStream();
     using consumer = device().createStream();

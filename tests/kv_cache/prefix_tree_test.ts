@@ -27,6 +27,28 @@ function assertWhole(pool: PagePool, tree: PrefixTree): void {
 }
 
 describe("PrefixTree", () => {
+  it("gives a match to one sequence only, and refuses what it did not make", () => {
+    const { tree, put } = filled(8, 2);
+    put([1, 2, 3, 4]);
+    const match = tree.match([1, 2, 3, 4]);
+    const others = filled(8, 2);
+    others.put([1, 2, 3, 4]);
+    assert.throws(() => tree.take(others.tree.match([1, 2, 3, 4])), InvalidArgumentError);
+    assert.throws(() => tree.take({ ...match }), /Match again for each sequence/);
+    tree.take(match);
+    assert.throws(() => tree.take(match), /given to a sequence before/);
+  });
+
+  it("refuses tokens that are no ids, and stays whole", () => {
+    const { pool, tree, put } = filled(8, 2);
+    const pages = put([1, 2, 3, 4]);
+    for (const bad of [1.5, -1, NaN, 2 ** 31]) {
+      assert.throws(() => tree.insert([1, 2, 3, bad], pages), new RegExp(`token 3 is ${bad}`));
+      assert.throws(() => tree.match([bad, 2]), /token 0 is/);
+    }
+    assertWhole(pool, tree);
+  });
+
   it("finds the longest prefix in whole pages", () => {
     const { pool, tree, put } = filled(8, 2);
     const pages = put([1, 2, 3, 4, 5, 6, 7]);
