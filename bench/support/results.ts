@@ -1,5 +1,6 @@
 /** Result files: what was measured, on which device, with which build, by which command. */
 import { writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import process from "node:process";
 import type { Device } from "../../mod.ts";
 
@@ -41,7 +42,8 @@ function commandLine(): string {
   const runtime = "Deno" in globalThis ? "deno run -A" : "bun";
   const settings = ["FLASHPAGE_CUDA_ARCH", "FLASHPAGE_CPU_ISA"].filter((name) => process.env[name])
     .map((name) => `${name}=${process.env[name]}`);
-  return [...settings, runtime, script.replace(/^.*\/bench\//, "bench/"), ...args].join(" ");
+  const words = [...settings, runtime, script.replace(/^.*\/bench\//, "bench/"), ...args];
+  return words.join(" ").replaceAll(homedir(), "~");
 }
 
 /** A figure with so many significant digits. */

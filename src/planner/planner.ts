@@ -55,6 +55,11 @@ export function createPlanner(config: PlannerConfig): Planner {
   return new WorkPlanner(checkConfig(config));
 }
 
+/** A layout of fewer tokens is not worth making small. */
+const MIN_TOKENS_TO_SHRINK = 256;
+/** So many batches must be small before the layout follows. */
+const SMALL_BATCHES_TO_SHRINK = 32;
+
 class WorkPlanner implements Planner {
   readonly config: CheckedConfig;
   readonly #table: TileTable;
@@ -73,6 +78,8 @@ class WorkPlanner implements Planner {
   /** 0: one level without shared rows. */
   #fittedLevels = -1;
   #fittedKvIndices = -1;
+  /** Batches in turn with less than a quarter of those tokens. */
+  #numSmallBatches = 0;
 
   constructor(config: CheckedConfig) {
     this.config = config;
@@ -276,7 +283,8 @@ class WorkPlanner implements Planner {
       numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && fittedLevels <= this.#fittedLevels &&
       numKvIndices <= this.#fittedKvIndices
     ) {
-      return;
+      if (!this.#hasRoomForLong(numTokens)) return;
+      this.#state.layout = layoutOfBounds(grownBounds(undefined, this.#bounds(16, 16, 1, false, 256)));
     }
     this.#growTo(this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
     this.#fittedTokens = numTokens;
@@ -284,6 +292,20 @@ class WorkPlanner implements Planner {
     this.#fittedLevels = fittedLevels;
     // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
     this.#fittedKvIndices = this.#state.layout.maxKvIndices;
+  }
+
+  /**
+   * True if the layout has been far too large for many batches in turn: each upload copies all of it, so after a large batch it must get small
+   * again.
+   */
+  #hasRoomForLong(numTokens: number): boolean {
+    if (this.#fittedTokens < MIN_TOKENS_TO_SHRINK || 4 * numTokens > this.#fittedTokens) {
+      this.#numSmallBatches = 0;
+    } else if (++this.#numSmallBatches === SMALL_BATCHES_TO_SHRINK) {
+      this.#numSmallBatches = 0;
+      return true;
+    }
+    return false;
   }
 
   /** The same for a batch-invariant plan, whose pieces are as many as its requests are long. */

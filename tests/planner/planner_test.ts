@@ -268,6 +268,21 @@ describe("planner", () => {
     }
   });
 
+  it("has a small layout again some batches after a large one", () => {
+    const planner = createPlanner(base);
+    const small = plainProblem(new Random(1), [1, 1], [300, 20], 16);
+    const atFirst = planner.plan(small).layout.numPlanWords;
+    planner.plan(plainProblem(new Random(2), [20000, 1], [20000, 50], 16));
+    assert.ok(planner.plan(small).layout.numPlanWords > 4 * atFirst);
+    for (let i = 0; i < 40; i++) checkPlan(planner.plan(small), small, planner.config);
+    assert.ok(planner.plan(small).layout.numPlanWords <= 2 * atFirst);
+    // Batches that are large now and then keep it large.
+    const large = plainProblem(new Random(2), [20000, 1], [20000, 50], 16);
+    const full = planner.plan(large).layout.numPlanWords;
+    for (let i = 0; i < 40; i++) planner.plan(i % 8 === 0 ? large : small);
+    assert.equal(planner.plan(small).layout.numPlanWords, full);
+  });
+
   it("reports a workspace that no batch within the capacity passes", () => {
     const capacity = { maxTokens: 64, maxRequests: 64, maxPages: 4096 };
     const planner = createPlanner({ ...base, capacity });
