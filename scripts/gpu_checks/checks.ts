@@ -17,7 +17,15 @@ export interface Check {
 const CUDA = { FLASHPAGE_TEST_BACKEND: "cuda" };
 const SM80 = { ...CUDA, FLASHPAGE_CUDA_ARCH: "80" };
 const CONFORMANCE = "tests/conformance/attention_test.ts";
-const GPU_TESTS = ["tests/ops", "tests/kv_cache", "tests/device", "tests/bad_input", "tests/leaks"];
+const GPU_TESTS = [
+  "tests/ops",
+  "tests/kv_cache",
+  "tests/device",
+  "tests/bad_input",
+  "tests/leaks",
+  "tests/graphs",
+  "tests/attention",
+];
 const MODEL = "tests/examples/smollm2_test.ts";
 const PROMPT = ["--prompt", "What is the capital of France?", "--backend", "cuda"];
 
@@ -35,7 +43,7 @@ function ofRuntime(runtime: "deno" | "bun"): Check[] {
   return [
     whole(CUDA, `whole conformance table, ${runtime}`),
     {
-      name: `operations, cache, device, bad input, leaks, ${runtime}`,
+      name: `operations, cache, device, bad input, leaks, graphs, ${runtime}`,
       runtime,
       args: tests(runtime, GPU_TESTS),
       env: CUDA,

@@ -42,7 +42,11 @@ const DENO_SUITES: Suite[] = [
   },
   { name: "operations", arch: 80, paths: OPERATIONS },
   { name: "operations", arch: 90, paths: OPERATIONS },
-  { name: "bad input, and leaks", arch: 90, paths: ["tests/bad_input", "tests/leaks"] },
+  {
+    name: "bad input, leaks, graphs, NaN",
+    arch: 90,
+    paths: ["tests/bad_input", "tests/leaks", "tests/graphs", "tests/attention"],
+  },
 ];
 /** The runtime makes no difference to kernels: enough to see that it calls them. */
 const BUN_SUITES: Suite[] = [
