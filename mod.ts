@@ -48,6 +48,9 @@ export type { ForeignKv } from "./src/attention/bind_kv.ts";
 export { type CustomMask, packCustomMask } from "./src/attention/custom_mask.ts";
 export { mergeStates, type MergeStatesOptions } from "./src/attention/merge_states.ts";
 export type { AttentionCapacity, BatchAttentionOptions } from "./src/attention/options.ts";
+export { RunTrace, type RunTraceOptions, type TraceReading, type TraceRecord } from "./src/attention/run_trace.ts";
+export { toPerfetto } from "./src/attention/trace_perfetto.ts";
+export { traceSvg } from "./src/attention/trace_svg.ts";
 export { capture, CapturedGraph } from "./src/graphs/capture.ts";
 export { embedding, type EmbeddingOptions } from "./src/ops/embedding.ts";
 export { linear, type LinearOptions } from "./src/ops/linear.ts";
@@ -61,6 +64,7 @@ export {
 } from "./src/ops/rope.ts";
 export { argmax, type ArgmaxOptions, sample, type SampleOptions, type SamplingParams } from "./src/ops/sampling.ts";
 export { siluAndMul, type SiluAndMulOptions } from "./src/ops/silu_and_mul.ts";
+export type { CostModel } from "./src/planner/cost.ts";
 export type { PlanExplanation } from "./src/planner/explain.ts";
 export type { PlanBounds, PlanLayout } from "./src/plan_buffers/layout.ts";
 export {
@@ -72,3 +76,4 @@ export {
   type RowTileView,
   type WorkItemView,
 } from "./src/planner/plan.ts";
+export type { PlannerLimits } from "./src/planner/problem.ts";

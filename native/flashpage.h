@@ -220,6 +220,29 @@ struct fp_row_entry {
   i32 qo_pos; /* its logical position */
 };
 
+/* ---- a trace: when and where each work item ran ----
+ *
+ * A run adds a record for each work item, or for each unit of the queue, behind those that are there. The launch that merges has none.
+ */
+
+struct fp_trace_header {
+  u32 num_records; /* written since it was last set to 0 */
+  u32 num_dropped; /* for which there was no room */
+  u32 reserved0;
+  u32 reserved1;
+};
+
+struct fp_trace_record {
+  i32 work_item;
+  u32 kv_heads;  /* the first of them in the low 16 bits, their number in the high ones */
+  u32 processor; /* SM; worker thread on the CPU */
+  u32 cta;       /* of its launch: that of shares, or that which draws from the queue */
+  u32 begin_low; /* nanoseconds of the device's clock, 64 bits */
+  u32 begin_high;
+  u32 end_low;
+  u32 end_high;
+};
+
 /* ---- attention ---- */
 
 /* What the planner must know of a device's kernels. */
@@ -270,7 +293,7 @@ struct fp_attention_args {
   i32 rows_offset;
   i32 tile_classes;    /* bit c set: the plan has tiles of class c */
   i32 launches_merges; /* 1: the plan has merges that are not in_kernel */
-  i32 reserved;
+  i32 trace_capacity;  /* records that trace has room for; unused without one */
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;
@@ -295,6 +318,7 @@ struct fp_attention_args {
   f64 plan_bytes;
   fp_address workspace; /* f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
   f64 workspace_bytes;
+  fp_address trace;    /* fp_trace_header, then fp_trace_record[trace_capacity]; a multiple of 16; 0: none */
 };
 
 FP_API fp_status fp_attention_run(fp_handle stream, const void *args);

@@ -9,6 +9,7 @@
 #include "attention_limits.h"
 #include "kv_scale.h"
 #include "ops.h"
+#include "run_trace.h"
 #include "scratch.h"
 #include "store_floats.h"
 
@@ -254,8 +255,13 @@ AttentionItemFunction choose_item(Isa isa) {
 void attention(const fp_attention_args &args, ThreadPool &pool, Isa isa) {
   const Plan plan = read_plan(args);
   const AttentionItemFunction function = choose_item(isa);
-  pool.run(plan.header->num_ctas, [&](int cta, int) {
-    for (int i = plan.cta_begin[cta]; i < plan.cta_begin[cta + 1]; i++) run_work(args, plan, i, function);
+  const RunTrace trace(args);
+  pool.run(plan.header->num_ctas, [&](int cta, int worker) {
+    for (int i = plan.cta_begin[cta]; i < plan.cta_begin[cta + 1]; i++) {
+      const uint64_t begin = trace.now();
+      run_work(args, plan, i, function);
+      trace.add(i, plan.work[i], worker, cta, begin);
+    }
   });
   pool.run(plan.header->num_merges, [&](int index, int) { run_merge(args, plan, index); });
 }

@@ -53,6 +53,12 @@ void check_workspace(Checker &checker, const fp_attention_args &args) {
   checker.check_tensor("workspace", args.workspace, FP_F32, {}, needed / 4, Access::write, row_alignment(checker));
 }
 
+void check_trace(Checker &checker, const fp_attention_args &args) {
+  check_between(args.trace_capacity, 1, INT32_MAX, "trace_capacity");
+  const int64_t bytes = sizeof(fp_trace_header) + int64_t{args.trace_capacity} * static_cast<int64_t>(sizeof(fp_trace_record));
+  checker.check_tensor("trace", args.trace, FP_I32, {}, bytes / 4, Access::write, 16);
+}
+
 }  // namespace
 
 void check_head_dims(int head_dim_qk, int head_dim_vo) {
@@ -136,6 +142,7 @@ bool check_attention(Checker &checker, const fp_attention_args &args) {
   if (args.custom_mask != 0) checker.check_range(args.custom_mask, mask_bytes, "custom_mask");
   check_plan(checker, args);
   check_workspace(checker, args);
+  if (args.trace != 0) check_trace(checker, args);
   return args.num_tokens > 0;
 }
 

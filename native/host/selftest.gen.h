@@ -68,6 +68,20 @@ static_assert(offsetof(fp_merge_item, reserved) == 28);
 static_assert(sizeof(fp_row_entry) == 8);
 static_assert(offsetof(fp_row_entry, token) == 0);
 static_assert(offsetof(fp_row_entry, qo_pos) == 4);
+static_assert(sizeof(fp_trace_header) == 16);
+static_assert(offsetof(fp_trace_header, num_records) == 0);
+static_assert(offsetof(fp_trace_header, num_dropped) == 4);
+static_assert(offsetof(fp_trace_header, reserved0) == 8);
+static_assert(offsetof(fp_trace_header, reserved1) == 12);
+static_assert(sizeof(fp_trace_record) == 32);
+static_assert(offsetof(fp_trace_record, work_item) == 0);
+static_assert(offsetof(fp_trace_record, kv_heads) == 4);
+static_assert(offsetof(fp_trace_record, processor) == 8);
+static_assert(offsetof(fp_trace_record, cta) == 12);
+static_assert(offsetof(fp_trace_record, begin_low) == 16);
+static_assert(offsetof(fp_trace_record, begin_high) == 20);
+static_assert(offsetof(fp_trace_record, end_low) == 24);
+static_assert(offsetof(fp_trace_record, end_high) == 28);
 static_assert(sizeof(fp_attention_limits) == 28);
 static_assert(offsetof(fp_attention_limits, struct_size) == 0);
 static_assert(offsetof(fp_attention_limits, num_ctas) == 4);
@@ -76,7 +90,7 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 328);
+static_assert(sizeof(fp_attention_args) == 336);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, dtype) == 4);
 static_assert(offsetof(fp_attention_args, kv_dtype) == 8);
@@ -110,7 +124,7 @@ static_assert(offsetof(fp_attention_args, partials_offset) == 116);
 static_assert(offsetof(fp_attention_args, rows_offset) == 120);
 static_assert(offsetof(fp_attention_args, tile_classes) == 124);
 static_assert(offsetof(fp_attention_args, launches_merges) == 128);
-static_assert(offsetof(fp_attention_args, reserved) == 132);
+static_assert(offsetof(fp_attention_args, trace_capacity) == 132);
 static_assert(offsetof(fp_attention_args, q) == 136);
 static_assert(offsetof(fp_attention_args, q_token_stride) == 144);
 static_assert(offsetof(fp_attention_args, q_head_stride) == 152);
@@ -135,6 +149,7 @@ static_assert(offsetof(fp_attention_args, plan) == 296);
 static_assert(offsetof(fp_attention_args, plan_bytes) == 304);
 static_assert(offsetof(fp_attention_args, workspace) == 312);
 static_assert(offsetof(fp_attention_args, workspace_bytes) == 320);
+static_assert(offsetof(fp_attention_args, trace) == 328);
 static_assert(sizeof(fp_merge_states_args) == 56);
 static_assert(offsetof(fp_merge_states_args, struct_size) == 0);
 static_assert(offsetof(fp_merge_states_args, dtype) == 4);
@@ -365,6 +380,22 @@ inline constexpr Field fp_row_entry_fields[] = {
     {static_cast<Kind>(0), 0},
     {static_cast<Kind>(0), 4},
 };
+inline constexpr Field fp_trace_header_fields[] = {
+    {static_cast<Kind>(1), 0},
+    {static_cast<Kind>(1), 4},
+    {static_cast<Kind>(1), 8},
+    {static_cast<Kind>(1), 12},
+};
+inline constexpr Field fp_trace_record_fields[] = {
+    {static_cast<Kind>(0), 0},
+    {static_cast<Kind>(1), 4},
+    {static_cast<Kind>(1), 8},
+    {static_cast<Kind>(1), 12},
+    {static_cast<Kind>(1), 16},
+    {static_cast<Kind>(1), 20},
+    {static_cast<Kind>(1), 24},
+    {static_cast<Kind>(1), 28},
+};
 inline constexpr Field fp_attention_limits_fields[] = {
     {static_cast<Kind>(1), 0},
     {static_cast<Kind>(0), 4},
@@ -433,6 +464,7 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 304},
     {static_cast<Kind>(3), 312},
     {static_cast<Kind>(3), 320},
+    {static_cast<Kind>(3), 328},
 };
 inline constexpr Field fp_merge_states_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -601,8 +633,10 @@ inline constexpr Struct structs[] = {
     {32, fp_work_item_fields, 8},
     {32, fp_merge_item_fields, 8},
     {8, fp_row_entry_fields, 2},
+    {16, fp_trace_header_fields, 4},
+    {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
-    {328, fp_attention_args_fields, 58},
+    {336, fp_attention_args_fields, 59},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},
     {104, fp_kv_copy_pages_args_fields, 17},

@@ -24,6 +24,7 @@ import { bindCache, bindForeign, type ForeignKv } from "./bind_kv.ts";
 import { checkMask, maxPageOf } from "./check_batch.ts";
 import type { CustomMask } from "./custom_mask.ts";
 import { type BatchAttentionOptions, type CheckedOptions, checkOptions } from "./options.ts";
+import type { RunTrace } from "./run_trace.ts";
 
 /** One batch. Give `pages`, or `levels`. */
 export interface PlanOptions {
@@ -49,6 +50,8 @@ export interface RunOptions {
   out?: Tensor;
   /** f32 [numTokens, numQoHeads]: receives the log-sum-exp of each row's scores, natural logarithm. */
   lse?: Tensor;
+  /** Receives a record of each work item: when it began and ended, and where. */
+  trace?: RunTrace;
 }
 
 /** Batched attention over a paged KV cache. */
@@ -188,7 +191,7 @@ export class BatchAttention implements Disposable {
    *
    * @throws {InvalidArgumentError} if nothing is planned, or a tensor does not fit the plan.
    */
-  run({ q, cache, layer = 0, out, lse }: RunOptions): Tensor {
+  run({ q, cache, layer = 0, out, lse, trace }: RunOptions): Tensor {
     this.#assertOpen("run attention");
     const plan = this.#plan;
     if (plan === undefined) {
@@ -212,6 +215,8 @@ export class BatchAttention implements Disposable {
     args.qTokenStride = q.strides[0];
     args.qHeadStride = q.strides[1];
     args.lse = lse?.address ?? 0;
+    args.trace = trace?.addressFor(this.device, stream) ?? 0;
+    args.traceCapacity = trace?.capacity ?? 0;
     return withOutput(out, () => this.device.tensor([numTokens, numQoHeads, headDimVo], dtype), (result) => {
       args.out = result.address;
       args.outTokenStride = result.strides[0];

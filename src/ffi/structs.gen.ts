@@ -673,6 +673,156 @@ export class RowEntry {
   }
 }
 
+/** `struct fp_trace_header` in 4-byte words: its length, and where each field is. */
+export const TRACE_HEADER = {
+  words: 4,
+  numRecords: 0,
+  numDropped: 1,
+  reserved0: 2,
+  reserved1: 3,
+} as const;
+
+/** `struct fp_trace_header`: pass `bytes` to the library. */
+export class TraceHeader {
+  /** Bytes of the struct. */
+  static readonly byteLength = 16;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(16);
+    this.bytes = new Uint8Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+  }
+
+  /** u32: written since it was last set to 0 */
+  get numRecords(): number {
+    return this.#u32[0];
+  }
+  set numRecords(value: number) {
+    this.#u32[0] = value;
+  }
+
+  /** u32: for which there was no room */
+  get numDropped(): number {
+    return this.#u32[1];
+  }
+  set numDropped(value: number) {
+    this.#u32[1] = value;
+  }
+
+  /** u32 */
+  get reserved0(): number {
+    return this.#u32[2];
+  }
+  set reserved0(value: number) {
+    this.#u32[2] = value;
+  }
+
+  /** u32 */
+  get reserved1(): number {
+    return this.#u32[3];
+  }
+  set reserved1(value: number) {
+    this.#u32[3] = value;
+  }
+}
+
+/** `struct fp_trace_record` in 4-byte words: its length, and where each field is. */
+export const TRACE_RECORD = {
+  words: 8,
+  workItem: 0,
+  kvHeads: 1,
+  processor: 2,
+  cta: 3,
+  beginLow: 4,
+  beginHigh: 5,
+  endLow: 6,
+  endHigh: 7,
+} as const;
+
+/** `struct fp_trace_record`: pass `bytes` to the library. */
+export class TraceRecord {
+  /** Bytes of the struct. */
+  static readonly byteLength = 32;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(32);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+  }
+
+  /** i32 */
+  get workItem(): number {
+    return this.#i32[0];
+  }
+  set workItem(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** u32: the first of them in the low 16 bits, their number in the high ones */
+  get kvHeads(): number {
+    return this.#u32[1];
+  }
+  set kvHeads(value: number) {
+    this.#u32[1] = value;
+  }
+
+  /** u32: SM; worker thread on the CPU */
+  get processor(): number {
+    return this.#u32[2];
+  }
+  set processor(value: number) {
+    this.#u32[2] = value;
+  }
+
+  /** u32: of its launch: that of shares, or that which draws from the queue */
+  get cta(): number {
+    return this.#u32[3];
+  }
+  set cta(value: number) {
+    this.#u32[3] = value;
+  }
+
+  /** u32: nanoseconds of the device's clock, 64 bits */
+  get beginLow(): number {
+    return this.#u32[4];
+  }
+  set beginLow(value: number) {
+    this.#u32[4] = value;
+  }
+
+  /** u32 */
+  get beginHigh(): number {
+    return this.#u32[5];
+  }
+  set beginHigh(value: number) {
+    this.#u32[5] = value;
+  }
+
+  /** u32 */
+  get endLow(): number {
+    return this.#u32[6];
+  }
+  set endLow(value: number) {
+    this.#u32[6] = value;
+  }
+
+  /** u32 */
+  get endHigh(): number {
+    return this.#u32[7];
+  }
+  set endHigh(value: number) {
+    this.#u32[7] = value;
+  }
+}
+
 /** `struct fp_attention_limits` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_LIMITS = {
   words: 7,
@@ -753,7 +903,7 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 82,
+  words: 84,
   structSize: 0,
   dtype: 1,
   kvDtype: 2,
@@ -787,7 +937,7 @@ export const ATTENTION_ARGS = {
   rowsOffset: 30,
   tileClasses: 31,
   launchesMerges: 32,
-  reserved: 33,
+  traceCapacity: 33,
   q: 34,
   qTokenStride: 36,
   qHeadStride: 38,
@@ -812,12 +962,13 @@ export const ATTENTION_ARGS = {
   planBytes: 76,
   workspace: 78,
   workspaceBytes: 80,
+  trace: 82,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 328;
+  static readonly byteLength = 336;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -826,13 +977,13 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(328);
+    const buffer = new ArrayBuffer(336);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 328;
+    this.#u32[0] = 336;
   }
 
   /** i32: of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
@@ -1091,11 +1242,11 @@ export class AttentionArgs {
     this.#i32[32] = value;
   }
 
-  /** i32 */
-  get reserved(): number {
+  /** i32: records that trace has room for; unused without one */
+  get traceCapacity(): number {
     return this.#i32[33];
   }
-  set reserved(value: number) {
+  set traceCapacity(value: number) {
     this.#i32[33] = value;
   }
 
@@ -1289,6 +1440,14 @@ export class AttentionArgs {
   }
   set workspaceBytes(value: number) {
     this.#f64[40] = value;
+  }
+
+  /** f64: fp_trace_header, then fp_trace_record[trace_capacity]; a multiple of 16; 0: none */
+  get trace(): number {
+    return this.#f64[41];
+  }
+  set trace(value: number) {
+    this.#f64[41] = value;
   }
 }
 
@@ -2814,6 +2973,30 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
     ],
   },
   {
+    name: "fp_trace_header",
+    byteLength: 16,
+    fields: [
+      ["num_records", "u32", 0],
+      ["num_dropped", "u32", 4],
+      ["reserved0", "u32", 8],
+      ["reserved1", "u32", 12],
+    ],
+  },
+  {
+    name: "fp_trace_record",
+    byteLength: 32,
+    fields: [
+      ["work_item", "i32", 0],
+      ["kv_heads", "u32", 4],
+      ["processor", "u32", 8],
+      ["cta", "u32", 12],
+      ["begin_low", "u32", 16],
+      ["begin_high", "u32", 20],
+      ["end_low", "u32", 24],
+      ["end_high", "u32", 28],
+    ],
+  },
+  {
     name: "fp_attention_limits",
     byteLength: 28,
     fields: [
@@ -2828,7 +3011,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 328,
+    byteLength: 336,
     fields: [
       ["struct_size", "u32", 0],
       ["dtype", "i32", 4],
@@ -2863,7 +3046,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["rows_offset", "i32", 120],
       ["tile_classes", "i32", 124],
       ["launches_merges", "i32", 128],
-      ["reserved", "i32", 132],
+      ["trace_capacity", "i32", 132],
       ["q", "f64", 136],
       ["q_token_stride", "f64", 144],
       ["q_head_stride", "f64", 152],
@@ -2888,6 +3071,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["plan_bytes", "f64", 304],
       ["workspace", "f64", 312],
       ["workspace_bytes", "f64", 320],
+      ["trace", "f64", 328],
     ],
   },
   {

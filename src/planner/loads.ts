@@ -6,6 +6,9 @@
 import { ctaBeginOfPlan, type Plan, tileOfPlan, workItemOfPlan } from "./plan.ts";
 import type { CheckedConfig } from "./problem.ts";
 
+/** What predictions need to know; a plan has it too. */
+export type CostedConfig = Pick<CheckedConfig, "limits" | "costs" | "groupSize">;
+
 /** One work item on its CTA, in units of the cost model (see `CostModel`). */
 export interface ItemLoad {
   /** Index of the work item. */
@@ -22,7 +25,7 @@ export interface ItemLoad {
  * Items of each CTA, in the order they run: first the CTAs with shares, then those that draw from the queue, as they would draw if the costs
  * were exact.
  */
-export function loadsOfPlan(plan: Plan, config: CheckedConfig): ItemLoad[][] {
+export function loadsOfPlan(plan: Plan, config: CostedConfig): ItemLoad[][] {
   const ctaBegin = ctaBeginOfPlan(plan);
   const shares = Array.from({ length: ctaBegin.length - 1 }, (_, cta) => {
     const count = ctaBegin[cta + 1] - ctaBegin[cta];
@@ -31,7 +34,7 @@ export function loadsOfPlan(plan: Plan, config: CheckedConfig): ItemLoad[][] {
   return [...shares, ...queueLoads(plan, config)];
 }
 
-function queueLoads(plan: Plan, config: CheckedConfig): ItemLoad[][] {
+function queueLoads(plan: Plan, config: CostedConfig): ItemLoad[][] {
   const { numWorkItems, numQueuedPieces, numQueuedItems, numKvHeads } = plan;
   const firstItem = numWorkItems - numQueuedItems;
   const loads: ItemLoad[][] = Array.from({ length: config.limits.prefillCtas }, () => []);
@@ -48,8 +51,13 @@ function queueLoads(plan: Plan, config: CheckedConfig): ItemLoad[][] {
   return loads;
 }
 
-/** `numHeads`: KV heads of the item to count; 0: all. */
-function loadOfItem(plan: Plan, { limits, costs, groupSize }: CheckedConfig, item: number, numHeads: number): ItemLoad {
+/** One item. `numHeads`: KV heads of it to count; 0: all. */
+export function loadOfItem(
+  plan: Plan,
+  { limits, costs, groupSize }: CostedConfig,
+  item: number,
+  numHeads: number,
+): ItemLoad {
   const { tile, numKvHeads, kvBegin, kvEnd, partialRow } = workItemOfPlan(plan, item);
   const { tileClass, numTokens } = tileOfPlan(plan, tile);
   const isDecode = tileClass === "decode";

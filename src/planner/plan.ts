@@ -5,6 +5,8 @@
  */
 import { MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { CostModel } from "./cost.ts";
+import type { PlannerLimits } from "./problem.ts";
 
 /** One `fp_row_tile`. */
 export interface RowTileView {
@@ -151,6 +153,10 @@ export interface Plan {
   readonly launchesMerges: boolean;
   /** True if every plan of this planner lies in the same layout. */
   readonly hasFixedCapacity: boolean;
+  /** CTAs and tiles that it was made for. */
+  readonly limits: PlannerLimits;
+  /** What work was taken to cost. */
+  readonly costs: CostModel;
 }
 
 /** Tile `index` of a plan. */

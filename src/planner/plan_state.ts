@@ -4,8 +4,9 @@
  * @module
  */
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { CostModel } from "./cost.ts";
 import type { Plan } from "./plan.ts";
-import type { CheckedConfig } from "./problem.ts";
+import type { CheckedConfig, PlannerLimits } from "./problem.ts";
 
 /** The plan as the planner writes it. */
 export class PlanState implements Plan {
@@ -32,11 +33,15 @@ export class PlanState implements Plan {
   tileClasses = 0;
   launchesMerges = false;
   readonly hasFixedCapacity: boolean;
+  readonly limits: PlannerLimits;
+  readonly costs: CostModel;
 
-  constructor({ numKvHeads, groupSize, capacity }: CheckedConfig, layout: PlanLayout) {
+  constructor({ numKvHeads, groupSize, capacity, limits, costs }: CheckedConfig, layout: PlanLayout) {
     this.numKvHeads = numKvHeads;
     this.groupSize = groupSize;
     this.hasFixedCapacity = capacity !== undefined;
+    this.limits = limits;
+    this.costs = costs;
     this.layout = layout;
     this.words = new Int32Array(layout.numPlanWords);
   }

@@ -16,6 +16,7 @@ import {
   pageTable,
   rmsNorm,
   rope,
+  RunTrace,
   sample,
   sharedPrefixLevels,
   siluAndMul,
@@ -121,7 +122,13 @@ function goodArguments(
       qoIndptr: [0, 1, 4],
       levels: sharedPrefixLevels([0, 1, 4], [{ requests: [1, 0], pages }], suffixes),
     });
-    attention.run({ q: zeros([4, 4, 64], "bf16"), cache, out: zeros([4, 4, 64], "bf16"), lse: zeros([4, 4], "f32") });
+    attention.run({
+      q: zeros([4, 4, 64], "bf16"),
+      cache,
+      out: zeros([4, 4, 64], "bf16"),
+      lse: zeros([4, 4], "f32"),
+      trace: stack.use(new RunTrace(device)),
+    });
   } finally {
     for (const [name, original] of originals) native[name] = original;
   }

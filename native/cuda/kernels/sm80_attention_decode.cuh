@@ -10,6 +10,7 @@
 #include "parts/kv_scales.cuh"
 #include "parts/merge_rows.cuh"
 #include "parts/paged_kv.cuh"
+#include "parts/run_trace.cuh"
 #include "parts/store_rows.cuh"
 #include "ptx/atomic.cuh"
 #include "ptx/barrier.cuh"
@@ -24,6 +25,7 @@ struct DecodeShared {
   float shift[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
   i32 is_last_piece;
+  TraceBegin trace_begin;
   KvCursorState cursors[decode_warps];
 };
 
@@ -60,6 +62,7 @@ class DecodeLoop {
     Ring ring(p, shared.cursors[warp], ptx::shared_address(&shared.rings[warp]), item_begin, item_end, warp * decode_chunk, lane);
 
     for (i32 item = item_begin; item < item_end; ++item) {
+      begin_trace(p, shared.trace_begin, thread == 0);
       const Item work(p, item);
       const TileRows rows(p, work.tile, decode_rows);
       const bool needs_mask = __ldg(&p.work[item].needs_mask) != 0;
@@ -87,6 +90,7 @@ class DecodeLoop {
         merge_and_store(p, shared, item, work, head, rows, out[0], state, scales.value(p), warp, lane);
       }
       merge_pieces(p, shared, item, warp, lane);
+      end_trace(p, shared.trace_begin, thread == 0, item, work.head_begin, work.num_heads);
     }
   }
 

@@ -8,6 +8,7 @@
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
 #include "parts/paged_kv.cuh"
+#include "parts/run_trace.cuh"
 #include "parts/kv_scales.cuh"
 #include "parts/store_rows.cuh"
 
@@ -31,6 +32,7 @@ struct PrefillShared {
     // Each thread's softmax state between tiles: the loop has no registers to spare for them.
     SoftmaxState<Traits::kRowTiles> softmax[32];
   } warps[Traits::kTile.num_warps];
+  TraceBegin trace_begin;
 };
 
 template <typename Traits>
@@ -59,6 +61,7 @@ class PrefillLoop {
 
     Cursor cursor(warp.cursor, item_begin, item_end);
     cursor.advance(p, 0, thread);
+    begin_trace(p, shared.trace_begin, thread == 0);
     warp.item = item_begin - 1;
     warp.head = 0;
     warp.item_begin = item_begin;
@@ -104,6 +107,8 @@ class PrefillLoop {
       const i32 head = warp.head;
       const bool more = next_head(p, warp, row_begin, q_shared, token, lane);
       store(p, item, head, first_row(), out, warp.softmax[ptx::lane_anew()], ptx::lane_anew());
+      // Units of one item follow each other: it ends with its last.
+      if (p.trace != nullptr && (!more || warp.item != item)) trace_item(p, shared.trace_begin, item);
       if (!more) break;
     }
   }
@@ -243,6 +248,11 @@ class PrefillLoop {
         }
       }
     }
+  }
+
+  static __device__ __forceinline__ void trace_item(const AttentionParams &p, TraceBegin &begin, i32 item) {
+    const Item work(p, item);
+    end_trace(p, begin, ptx::thread_anew() == 0, item, work.head_begin, work.num_heads);
   }
 
   // Boundary tiles only; reads the plan again so that the others need not keep it in registers.

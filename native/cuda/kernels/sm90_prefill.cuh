@@ -24,6 +24,7 @@ __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
     shared.init_barriers();
     ptx::mbarrier_fence_init();
   }
+  begin_trace(p.attention, shared.trace_begin, threadIdx.x == 0);
   __syncthreads();
   if (threadIdx.x < 128) {
     ptx::give_registers<Traits::kProducerRegisters>();

@@ -363,7 +363,15 @@ class PrefillConsumer90 {
         store_row<Traits::kDimVo, Dtype>(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, out, half, scale[half], lane);
       }
     }
+    trace_unit(index);
     reader.release(shared, index, lane);
+  }
+
+  // The first thread of the first group records each unit, from the end of the one before it on; the first of all from the CTA's begin on.
+  __device__ __forceinline__ void trace_unit(u32 index) const {
+    if (p.trace == nullptr) return;
+    const PrefillUnit &unit = reader.at(shared, index);
+    end_trace(p, shared.trace_begin, ptx::thread_anew() == 128, unit.item, unit.head, 1);
   }
 
   __device__ __forceinline__ PrefillConsumer90(const AttentionParams &params, Shared &shared_memory, u32 warpgroup, u32 warp_lane)

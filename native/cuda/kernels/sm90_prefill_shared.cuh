@@ -3,6 +3,7 @@
 #include "parts/prefill_params_sm90.h"
 #include "parts/prefill_tiles_sm90.h"
 #include "parts/prefill_unit_sm90.cuh"
+#include "parts/run_trace.cuh"
 #include "parts/swizzled_tile.cuh"
 #include "ptx/address.cuh"
 #include "ptx/barrier.cuh"
@@ -74,6 +75,7 @@ struct PrefillShared90 {
   u64 v_empty[Traits::kStages];
   u64 unit_full[kUnits];
   u64 unit_empty[kUnits];
+  TraceBegin trace_begin;
 
   // Who arrives: at k_full and v_full a TMA's issuer, or all gathering threads; at q_full those that fetch q; at unit_full the drawer; at
   // the empties a lane of each warp that reads.

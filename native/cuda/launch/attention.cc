@@ -20,6 +20,7 @@ static_assert(sizeof(RowTile) == sizeof(fp_row_tile) && offsetof(RowTile, mask_r
 static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, merge) == offsetof(fp_work_item, merge));
 static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, arrivals) == offsetof(fp_merge_item, arrivals));
 static_assert(sizeof(RowEntry) == sizeof(fp_row_entry) && offsetof(RowEntry, qo_pos) == offsetof(fp_row_entry, qo_pos));
+static_assert(sizeof(TraceHeader) == sizeof(fp_trace_header) && sizeof(fp_trace_record) == 32 && offsetof(fp_trace_record, begin_low) == 16);
 static_assert(int{kDecodeTile} == FP_TILE_DECODE && int{kPrefillTile} == FP_TILE_PREFILL);
 
 constexpr double log2e = 1.4426950408889634074;
@@ -126,6 +127,8 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.v_scale = args.v_scale;
   p.k_head_scales = at<const float>(args.k_head_scales);
   p.v_head_scales = at<const float>(args.v_head_scales);
+  p.trace = at<TraceHeader>(args.trace);
+  p.trace_capacity = args.trace_capacity;
   return p;
 }
 

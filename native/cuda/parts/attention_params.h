@@ -61,6 +61,12 @@ struct RowEntry {
   int qo_pos;
 };
 
+struct TraceHeader {
+  unsigned num_records;
+  unsigned num_dropped;
+  unsigned reserved[2];
+};
+
 enum TileClass { kDecodeTile = 0, kPrefillTile = 1 };
 
 // A divisor known at launch: n / d = (umulhi(2 n, multiplier) >> shift) for 0 <= n < 2^31.
@@ -143,6 +149,9 @@ struct AttentionParams {
   float v_scale;
   const float *k_head_scales;
   const float *v_head_scales;
+
+  TraceHeader *trace;  // null: none; the records follow it (fp_trace_record)
+  int trace_capacity;
 };
 
 struct MergeStatesParams {

@@ -67,13 +67,15 @@ constexpr AttentionTile attention_tile_fp8(int arch, int head_dim) {
 
 constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
 
+constexpr int trace_begin_bytes = 8;  // when the present item began: parts/run_trace.cuh
+
 // A warp's state: 196 bytes, and each lane's softmax state.
 constexpr int prefill_state_bytes(const AttentionTile &tile) { return 196 + 32 * tile.row_tiles * 16; }
 
 // kv_bytes: of an element of K and V.
 constexpr int prefill_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
   return prefill_rows(tile) * head_dim_qk * 2 + tile.prefill_kv_tile * (head_dim_qk + head_dim_vo) * kv_bytes +
-         tile.num_warps * prefill_state_bytes(tile);
+         tile.num_warps * prefill_state_bytes(tile) + trace_begin_bytes;
 }
 
 constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo, int kv_bytes) {
@@ -85,7 +87,7 @@ constexpr bool decode_query_in_shared(int head_dim_qk, int kv_bytes) { return he
 constexpr int decode_query_bytes(int head_dim_qk, int kv_bytes) { return decode_query_in_shared(head_dim_qk, kv_bytes) ? decode_rows * head_dim_qk * 2 : 128; }
 
 constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
-constexpr int decode_state_bytes = 4 + decode_warps * (decode_rows * 2 * 4 + 160);
+constexpr int decode_state_bytes = 4 + trace_begin_bytes + decode_warps * (decode_rows * 2 * 4 + 160);
 
 constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
   return decode_query_bytes(head_dim_qk, kv_bytes) + decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo, kv_bytes);

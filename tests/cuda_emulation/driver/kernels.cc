@@ -49,8 +49,8 @@ void log_launch(const Function &function) {
 
 CUresult launch(const Function &function, Index3 grid, Index3 block, unsigned shared_bytes, const void *parameter) {
   log_launch(function);
-  Launch run{function.kernel, state().library, parameter, grid, block, shared_bytes, seed(), asynchrony()};
-  if (run_grid(run, static_cast<u32>(emulated_sms() * resident_of_sm))) return CUDA_SUCCESS;
+  Launch run{function.kernel, state().library, parameter, grid, block, shared_bytes, seed(), asynchrony(), static_cast<u32>(emulated_sms())};
+  if (run_grid(run, run.num_sms * resident_of_sm)) return CUDA_SUCCESS;
   return state().broken = CUDA_ERROR_LAUNCH_FAILED;
 }
 

@@ -1,5 +1,6 @@
 #include "cta.h"
 
+#include <chrono>
 #include <cstring>
 
 #include "launch.h"
@@ -23,6 +24,12 @@ void run_thread() {
 }
 
 }  // namespace
+
+u64 nanoseconds() {
+  return static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+u32 multiprocessor() { return self().cta->multiprocessor; }
 
 void Cta::begin(Launch &of, Index3 block) {
   launch = &of;

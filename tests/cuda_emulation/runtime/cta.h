@@ -164,6 +164,7 @@ class Cta {
   std::vector<CopyMark> copy_marks;  // of each 16 bytes of shared memory
   u32 num_threads = 0;
   u32 num_live = 0;
+  u32 multiprocessor = 0;
 
  private:
   Thread *next_ready();

@@ -38,6 +38,10 @@ void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site);
 // After an atomic operation: lets threads of other CTAs run.
 void after_atomic();
 
+// A clock of the device, and the SM that the running thread's CTA is on.
+u64 nanoseconds();
+u32 multiprocessor();
+
 // Shared memory as instructions address it.
 u32 shared_address(const void *pointer, const Site &site);
 

@@ -14,6 +14,8 @@ namespace {
 // a seed gives the same order each time.
 class Worker {
  public:
+  explicit Worker(u32 number) : index(number) {}
+  const u32 index;
   std::binary_semaphore turn{0};
   Cta cta;
   bool has_cta = false;
@@ -55,6 +57,7 @@ void work(Worker &worker) {
     worker.turn.acquire();
     Grid &g = grid();
     if (!worker.has_cta && g.next_block < g.num_blocks && !g.launch->failed) {
+      worker.cta.multiprocessor = worker.index % g.launch->num_sms;
       worker.cta.begin(*g.launch, g.take_block());
       worker.has_cta = true;
     }
@@ -67,7 +70,7 @@ void work(Worker &worker) {
 Worker &worker_of(u32 index) {
   static std::vector<Worker *> *const workers = new std::vector<Worker *>;
   while (workers->size() <= index) {
-    workers->push_back(new Worker);
+    workers->push_back(new Worker(static_cast<u32>(workers->size())));
     std::thread([worker = workers->back()] { work(*worker); }).detach();
   }
   return *(*workers)[index];

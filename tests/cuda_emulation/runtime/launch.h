@@ -17,6 +17,7 @@ struct Launch {
   u32 dynamic_shared_bytes;
   u64 seed;
   Asynchrony asynchrony;
+  u32 num_sms;
   bool failed = false;
 };
 
