@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "7de0ffea3dadc400bc9eadaaf173bb6438f40576e5330b368dcc6dd91524b8c2", bytes: 6428808 },
-  "linux-arm64": { sha256: "a27fe410d69b12ad43280bd046aeef836118c65adc635e581e5429db474bdaab", bytes: 5812576 },
-  "darwin-arm64": { sha256: "3ea6f854a25cfc2d44a98ef60ea829525e185fa886b7666c96e34a62c56fe870", bytes: 1197952 },
+  "linux-x64": { sha256: "94b8b0e9d530eb05a5a094b4ba243e3ed1561bb5f171f08961a518153e5c1d31", bytes: 6556648 },
+  "linux-arm64": { sha256: "ba67d9966298b31cbe4cbd43317dc9abc28744ead5bd6b6167038cc5d3f50b43", bytes: 5940336 },
+  "darwin-arm64": { sha256: "96b8a56f1e00c05fc71a2e502b7f2f965a34d7aa03c3cb499eecdbf70cc97d8f", bytes: 1198064 },
 };
