@@ -9,6 +9,7 @@ import { type Device, openDevice } from "../mod.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
 import { type AttentionCase, PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
+import { UNIFORM, ZIPF } from "./support/lengths.ts";
 import { hasCuda } from "./support/runtime.ts";
 import { L2Flush, median, sleep, timeCalls } from "./support/timer.ts";
 import { TorchPeer } from "./support/torch_peer.ts";
@@ -17,10 +18,6 @@ interface DecodeCase extends AttentionCase {
   /** Words that name the lengths. */
   readonly lengths: Readonly<Record<string, number | string>>;
 }
-
-/** The 16 requests of the paper's figure 8: uniform from 512 to 1024, and Zipf with a mean of 1024. */
-const UNIFORM = [948, 838, 774, 650, 669, 533, 550, 520, 601, 929, 845, 980, 770, 823, 1009, 886];
-const ZIPF = [275, 39, 1139, 1925, 510, 2082, 78, 39, 235, 392, 39, 157, 9004, 196, 235, 39];
 
 function lists(
   kvLens: readonly number[],

@@ -6,6 +6,7 @@
  */
 import { type Device, openDevice } from "../mod.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
+import { UNIFORM, ZIPF } from "./support/lengths.ts";
 import { hasCuda } from "./support/runtime.ts";
 import { type AttentionCase, PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
@@ -16,10 +17,6 @@ interface PrefillCase extends AttentionCase {
   /** Words that name the lengths. */
   readonly lengths: Readonly<Record<string, number | string>>;
 }
-
-/** The 16 requests of the uneven cases; the same lists serve every engine that is compared. */
-const UNIFORM = [948, 838, 774, 650, 669, 533, 550, 520, 601, 929, 845, 980, 770, 823, 1009, 886];
-const ZIPF = [275, 39, 1139, 1925, 510, 2082, 78, 39, 235, 392, 39, 157, 9004, 196, 235, 39];
 
 function dense(b: number, l: number, change: Partial<PrefillCase> = {}): PrefillCase {
   const lens = Array<number>(b).fill(l);

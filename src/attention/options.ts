@@ -119,11 +119,13 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
       `Cannot create attention: kvDtype is ${kvDtype} and dtype ${dtype}. Supported: ${dtype}, e4m3, e5m2.`,
     );
   }
+  if (typeof causal !== "boolean") refuse(`causal is ${causal}. Pass true or false.`);
   // Compared as f32, which is what kernels get: a number below its range would be 0 there.
   if (smScale !== undefined && !(Math.fround(smScale) > 0 && Number.isFinite(Math.fround(smScale)))) {
     refuse(`smScale is ${smScale}. Pass a finite number > 0, or leave it out for 1 / sqrt(headDim).`);
   }
-  if (!(logitsSoftCap >= 0) || !Number.isFinite(logitsSoftCap)) {
+  const cap = Math.fround(logitsSoftCap);
+  if (!(cap >= 0) || !Number.isFinite(cap) || (cap === 0) !== (logitsSoftCap === 0)) {
     refuse(`logitsSoftCap is ${logitsSoftCap}. Pass a finite number > 0, or 0 for none.`);
   }
   const stream = options.stream ?? device.stream;

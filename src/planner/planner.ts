@@ -131,7 +131,7 @@ class WorkPlanner implements Planner {
     // All checks come before the first write: a refused batch leaves the last plan as it was.
     if (lastPageLen.length !== numRequests || indptr.length !== numRequests + 1) refusePages(qoIndptr, pages);
     let isGood = qoIndptr[0] === 0 && indptr[0] === 0 && numKvIndices <= indices.length && pageSize >= 1 &&
-      pageSize <= 1024;
+      pageSize <= 1024 && (pageSize | 0) === pageSize;
     for (let r = 0; r < numRequests; r++) {
       const numPages = indptr[r + 1] - indptr[r];
       const last = lastPageLen[r];

@@ -343,6 +343,7 @@ describe("planner, bad input", () => {
         InvalidArgumentError,
         /lastPageLen of row 1 is 17/,
       ],
+      [{ ...good, pages: { ...pages, pageSize: 16.5 } }, InvalidArgumentError, /pageSize is 16.5. Pass an integer/],
       [
         { ...good, pages: { ...pages, indices: Int32Array.of(1) } },
         InvalidArgumentError,
