@@ -49,6 +49,15 @@ describe("native/prebuilt", { skip: hasOwn && "FLASHPAGE_LIBRARY names another l
     assert.deepEqual(found, expected);
   });
 
+  it("does not say where it was built: the same sources give the same bytes anywhere", () => {
+    for (const [platform, { file }] of Object.entries(manifest().libraries)) {
+      const bytes = readFileSync(`${ROOT}/native/prebuilt/${platform}/${file}`);
+      for (const path of ["native/prebuilt/", "native/build/", "/native/host/", "/native/cpu/"]) {
+        assert.equal(bytes.indexOf(path), -1, `the library for ${platform} holds a path with ${path}`);
+      }
+    }
+  });
+
   it("is what is loaded", async () => {
     assert.equal((await loadNative()).fp_build_id(), computeBuildId(ROOT));
   });

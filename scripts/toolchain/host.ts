@@ -74,7 +74,8 @@ export async function buildLibrary(
   ];
   const system = platform.startsWith("linux")
     ? [...linux.map((flag) => `-Wl,${flag}`), "-lpthread", "-ldl", "-lm"]
-    : [];
+    // The library's name in itself: else the linker writes where it was built.
+    : ["-Wl,-install_name,@rpath/libflashpage.dylib"];
   await runProgram(zig, ["c++", ...target, "-shared", "-s", "-o", output, ...objects, ...system], root);
 }
 
