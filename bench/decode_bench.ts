@@ -7,23 +7,18 @@
  */
 import { type Device, openDevice } from "../mod.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
-import { type AttentionCase, PreparedAttention } from "./support/prepared_attention.ts";
+import { PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
-import { UNIFORM, ZIPF } from "./support/lengths.ts";
+import { type NamedAttentionCase, UNIFORM, ZIPF } from "./support/lengths.ts";
 import { hasCuda } from "./support/runtime.ts";
 import { L2Flush, median, sleep, timeCalls } from "./support/timer.ts";
 import { TorchPeer } from "./support/torch_peer.ts";
 
-interface DecodeCase extends AttentionCase {
-  /** Words that name the lengths. */
-  readonly lengths: Readonly<Record<string, number | string>>;
-}
-
 function lists(
   kvLens: readonly number[],
   lengths: Readonly<Record<string, number | string>>,
-  change: Partial<DecodeCase> = {},
-): DecodeCase {
+  change: Partial<NamedAttentionCase> = {},
+): NamedAttentionCase {
   return {
     qoLens: kvLens.map(() => 1),
     kvLens,
@@ -37,11 +32,11 @@ function lists(
   };
 }
 
-function decode(b: number, kv: number, change: Partial<DecodeCase> = {}): DecodeCase {
+function decode(b: number, kv: number, change: Partial<NamedAttentionCase> = {}): NamedAttentionCase {
   return lists(Array<number>(b).fill(kv), { kv }, change);
 }
 
-const SETS: Readonly<Record<string, readonly DecodeCase[]>> = {
+const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
   quick: [decode(64, 8192), decode(16, 1024), decode(1, 8192)],
   large: [decode(64, 8192), decode(128, 2048), decode(256, 512), decode(64, 1024)],
   main: [
@@ -62,20 +57,20 @@ const SETS: Readonly<Record<string, readonly DecodeCase[]>> = {
   ],
 };
 
-function nameOf({ numQoHeads, numKvHeads, headDim, pageSize, lengths }: DecodeCase): string {
+function nameOf({ numQoHeads, numKvHeads, headDim, pageSize, lengths }: NamedAttentionCase): string {
   const params = { ...lengths, hq: numQoHeads, hkv: numKvHeads, d: headDim, page: pageSize, dtype: "bf16" };
   return formatCase({ kind: "decode", params });
 }
 
 /** Of K and V in bf16. */
-function bytesOf({ kvLens, numKvHeads, headDim }: DecodeCase): number {
+function bytesOf({ kvLens, numKvHeads, headDim }: NamedAttentionCase): number {
   return kvLens.reduce((a, b) => a + b, 0) * numKvHeads * headDim * 2 * 2;
 }
 
 async function measure(
   device: Device,
   peer: TorchPeer | undefined,
-  test: DecodeCase,
+  test: NamedAttentionCase,
   rounds: number,
   calls: number,
 ): Promise<ResultRow> {

@@ -6,19 +6,14 @@
  */
 import { type Device, openDevice } from "../mod.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
-import { UNIFORM, ZIPF } from "./support/lengths.ts";
+import { type NamedAttentionCase, UNIFORM, ZIPF } from "./support/lengths.ts";
 import { hasCuda } from "./support/runtime.ts";
-import { type AttentionCase, PreparedAttention } from "./support/prepared_attention.ts";
+import { PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
 import { median, sleep, timeCalls } from "./support/timer.ts";
 import { TorchPeer } from "./support/torch_peer.ts";
 
-interface PrefillCase extends AttentionCase {
-  /** Words that name the lengths. */
-  readonly lengths: Readonly<Record<string, number | string>>;
-}
-
-function dense(b: number, l: number, change: Partial<PrefillCase> = {}): PrefillCase {
+function dense(b: number, l: number, change: Partial<NamedAttentionCase> = {}): NamedAttentionCase {
   const lens = Array<number>(b).fill(l);
   return {
     qoLens: lens,
@@ -33,7 +28,7 @@ function dense(b: number, l: number, change: Partial<PrefillCase> = {}): Prefill
   };
 }
 
-function uneven(name: string, lens: readonly number[], numKvHeads: number): PrefillCase {
+function uneven(name: string, lens: readonly number[], numKvHeads: number): NamedAttentionCase {
   return {
     ...dense(16, 0, { pageSize: 16, numKvHeads }),
     qoLens: lens,
@@ -42,7 +37,7 @@ function uneven(name: string, lens: readonly number[], numKvHeads: number): Pref
   };
 }
 
-function append(b: number, qoLen: number, kvLen: number): PrefillCase {
+function append(b: number, qoLen: number, kvLen: number): NamedAttentionCase {
   return {
     ...dense(b, 0, { pageSize: 16 }),
     qoLens: Array(b).fill(qoLen),
@@ -51,7 +46,7 @@ function append(b: number, qoLen: number, kvLen: number): PrefillCase {
   };
 }
 
-const SETS: Readonly<Record<string, readonly PrefillCase[]>> = {
+const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
   quick: [dense(16, 1024), dense(1, 16384), dense(1, 16384, { pageSize: 16 }), dense(1, 16384, { pageSize: 1 })],
   one: [dense(1, 16384)],
   short: [dense(16, 1024)],
@@ -71,7 +66,7 @@ const SETS: Readonly<Record<string, readonly PrefillCase[]>> = {
 };
 
 /** Multiply-adds times two of the visible (query, key) pairs. */
-function flopsOf({ qoLens, kvLens, numQoHeads, headDim, causal, windowLeft }: PrefillCase): number {
+function flopsOf({ qoLens, kvLens, numQoHeads, headDim, causal, windowLeft }: NamedAttentionCase): number {
   let pairs = 0;
   qoLens.forEach((qoLen, r) => {
     const kvLen = kvLens[r];
@@ -82,7 +77,9 @@ function flopsOf({ qoLens, kvLens, numQoHeads, headDim, causal, windowLeft }: Pr
   return 4 * pairs * numQoHeads * headDim;
 }
 
-function nameOf({ causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, windowLeft }: PrefillCase): string {
+function nameOf(
+  { causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, windowLeft }: NamedAttentionCase,
+): string {
   const window: Record<string, number> = windowLeft === undefined ? {} : { window: windowLeft + 1 };
   return formatCase({
     kind: "prefill",
@@ -102,7 +99,7 @@ function nameOf({ causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, wi
 async function measure(
   device: Device,
   peer: TorchPeer | undefined,
-  test: PrefillCase,
+  test: NamedAttentionCase,
   rounds: number,
   calls: number,
 ): Promise<ResultRow> {

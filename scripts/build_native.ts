@@ -6,6 +6,7 @@
  *   deno task build --out FOLDER           elsewhere (to compare with what is committed)
  *   deno task build --no-cuda              without kernels: a quick build to work on the CPU backend
  */
+import { option } from "./command_line.ts";
 import { createHash } from "node:crypto";
 import { computeBuildId } from "./toolchain/build_id.ts";
 import { buildLibrary } from "./toolchain/host.ts";
@@ -13,11 +14,6 @@ import { buildKernels } from "./toolchain/kernels.ts";
 import { type Manifest, readManifest, writeManifest } from "./toolchain/manifest.ts";
 import { setUpToolchain } from "./toolchain/setup.ts";
 import { type Platform, PLATFORMS } from "./toolchain/sources.ts";
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at < 0 ? undefined : Deno.args[at + 1];
-}
 
 const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const chosen = option("platform");

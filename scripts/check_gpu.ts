@@ -11,14 +11,10 @@ import { openDevice } from "../mod.ts";
 import { type Check, CHECKS } from "./gpu_checks/checks.ts";
 import { type Outcome, updateRecord } from "./gpu_checks/record.ts";
 import { findBun } from "./test_tools/find_bun.ts";
+import { option } from "./command_line.ts";
 import { countsOfBun, countsOfDeno, failuresIn } from "./test_tools/read_summary.ts";
 
 const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at < 0 ? undefined : Deno.args[at + 1];
-}
 
 /** A sanitizer finds errors that a program does not notice: then it ends with this. */
 const SANITIZER_FOUND_ERRORS = 86;

@@ -6,12 +6,8 @@
  *   deno task conformance --runtime bun       under Bun
  */
 import { findBun } from "./test_tools/find_bun.ts";
+import { option } from "./command_line.ts";
 import { countsOfBun, countsOfDeno, failuresIn } from "./test_tools/read_summary.ts";
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at < 0 ? undefined : Deno.args[at + 1];
-}
 
 const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 const count = Number(option("shards") ?? Math.min(16, navigator.hardwareConcurrency));

@@ -32,83 +32,32 @@ interface AttentionCase {
   readonly kvDtype?: DType;
 }
 
+const DECODE: AttentionCase = {
+  kind: "decode",
+  batch: 4,
+  length: 4096,
+  numQoHeads: 32,
+  numKvHeads: 8,
+  headDim: 128,
+  pageSize: 16,
+  kvLayout: "NHD",
+};
+const PREFILL: AttentionCase = { ...DECODE, kind: "prefill", batch: 1, length: 2048 };
+/** SmolLM2's heads. */
+const SMALL = { length: 512, numQoHeads: 9, numKvHeads: 3, headDim: 64 } as const;
+
 const CASES: readonly AttentionCase[] = [
-  {
-    kind: "decode",
-    batch: 4,
-    length: 4096,
-    numQoHeads: 32,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "NHD",
-  },
-  {
-    kind: "decode",
-    batch: 4,
-    length: 4096,
-    numQoHeads: 32,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "HND",
-  },
-  { kind: "decode", batch: 4, length: 4096, numQoHeads: 32, numKvHeads: 8, headDim: 128, pageSize: 1, kvLayout: "NHD" },
-  { kind: "decode", batch: 4, length: 4096, numQoHeads: 8, numKvHeads: 8, headDim: 128, pageSize: 16, kvLayout: "NHD" },
-  {
-    kind: "decode",
-    batch: 4,
-    length: 4096,
-    numQoHeads: 64,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "NHD",
-  },
-  { kind: "decode", batch: 8, length: 512, numQoHeads: 9, numKvHeads: 3, headDim: 64, pageSize: 16, kvLayout: "NHD" },
-  {
-    kind: "decode",
-    batch: 4,
-    length: 4096,
-    numQoHeads: 32,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "NHD",
-    kvDtype: "e4m3",
-  },
-  {
-    kind: "decode",
-    batch: 4,
-    length: 4096,
-    numQoHeads: 64,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "NHD",
-    kvDtype: "e4m3",
-  },
-  {
-    kind: "prefill",
-    batch: 1,
-    length: 2048,
-    numQoHeads: 32,
-    numKvHeads: 8,
-    headDim: 128,
-    pageSize: 16,
-    kvLayout: "NHD",
-  },
-  {
-    kind: "prefill",
-    batch: 1,
-    length: 2048,
-    numQoHeads: 8,
-    numKvHeads: 8,
-    headDim: 256,
-    pageSize: 16,
-    kvLayout: "NHD",
-  },
-  { kind: "prefill", batch: 4, length: 512, numQoHeads: 9, numKvHeads: 3, headDim: 64, pageSize: 16, kvLayout: "NHD" },
+  DECODE,
+  { ...DECODE, kvLayout: "HND" },
+  { ...DECODE, pageSize: 1 },
+  { ...DECODE, numQoHeads: 8 },
+  { ...DECODE, numQoHeads: 64 },
+  { ...DECODE, ...SMALL, batch: 8 },
+  { ...DECODE, kvDtype: "e4m3" },
+  { ...DECODE, numQoHeads: 64, kvDtype: "e4m3" },
+  PREFILL,
+  { ...PREFILL, numQoHeads: 8, headDim: 256 },
+  { ...PREFILL, ...SMALL, batch: 4 },
 ];
 
 /** The last token's first head, in f64. */

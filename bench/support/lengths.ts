@@ -1,4 +1,11 @@
-/** Lengths of the 16 requests of uneven batches: the same lists serve every engine that is compared. As in figure 8 of the FlashInfer paper. */
+/** Lengths of benchmark cases: their names, and the 16 requests of uneven batches (figure 8 of the FlashInfer paper), the same for every engine. */
+
+import type { AttentionCase } from "./prepared_attention.ts";
+
+/** A case whose name says its lengths by these words. */
+export interface NamedAttentionCase extends AttentionCase {
+  readonly lengths: Readonly<Record<string, number | string>>;
+}
 
 /** Uniform from 512 to 1024. */
 export const UNIFORM: readonly number[] = [

@@ -153,8 +153,8 @@ export class BatchAttention implements Disposable {
   /**
    * Plans a batch and enqueues the plan's upload. Every `run` until the next `plan` computes this batch.
    *
-   * @throws {InvalidArgumentError} for a batch that contradicts itself, or if a graph holds a run without a capacity, {CapacityError} for one beyond the capacity, {NotSupportedError} for what
-   *   `batchInvariant` does not allow; the last plan stays then.
+   * @throws {InvalidArgumentError} for a batch that contradicts itself, or if a graph holds a run without a capacity; {CapacityError} for a batch
+   *   beyond the capacity; {NotSupportedError} for what `batchInvariant` does not allow. The last plan stays then.
    */
   plan({ qoIndptr, pages, levels, customMask }: PlanOptions): Plan {
     this.#assertOpen("plan");
@@ -199,7 +199,6 @@ export class BatchAttention implements Disposable {
     }
     const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
     const { numTokens } = plan;
-    if (stream.isCapturing && !plan.hasFixedCapacity) this.#isInGraph = true;
     this.#expect("q", q, numTokens, headDimQk);
     if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);
@@ -224,6 +223,7 @@ export class BatchAttention implements Disposable {
       if (numTokens === 0) return;
       const { native } = this.device;
       native.check(native.fp_attention_run(stream.handle, args.bytes), "run attention");
+      if (stream.isCapturing && !plan.hasFixedCapacity) this.#isInGraph = true;
     });
   }
 

@@ -284,9 +284,10 @@ class WorkPlanner implements Planner {
       numKvIndices <= this.#fittedKvIndices
     ) {
       if (!this.#hasRoomForLong(numTokens)) return;
-      this.#state.layout = layoutOfBounds(grownBounds(undefined, this.#bounds(16, 16, 1, false, 256)));
+      this.#layOut(undefined, this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
+    } else {
+      this.#growTo(this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
     }
-    this.#growTo(this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
     this.#fittedLevels = fittedLevels;
@@ -331,9 +332,14 @@ class WorkPlanner implements Planner {
   }
 
   #growTo(needed: PlanBounds): void {
+    const { layout } = this.#state;
+    if (!fitsLayout(layout, needed)) this.#layOut(layout, needed);
+  }
+
+  /** A layout, and words for it. What lies where changes, so the words are new: some are never written but as 0. */
+  #layOut(before: PlanLayout | undefined, needed: PlanBounds): void {
     const state = this.#state;
-    if (fitsLayout(state.layout, needed)) return;
-    state.layout = layoutOfBounds(grownBounds(state.layout, needed));
+    state.layout = layoutOfBounds(grownBounds(before, needed));
     state.words = new Int32Array(state.layout.numPlanWords);
   }
 

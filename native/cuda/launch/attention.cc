@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "../../host/check.h"
 #include "../parts/attention_params.h"
 #include "../parts/attention_tiles.cuh"
 #include "access.h"
@@ -35,8 +36,6 @@ struct Variant {
   int shared_bytes;
 };
 
-bool is_fp8(int dtype) { return dtype == FP_E4M3 || dtype == FP_E5M2; }
-
 Variant find_variant(CudaDevice &device, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo) {
   if (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128)) {
     fail(FP_NOT_SUPPORTED, "head_dim_qk is %d and head_dim_vo %d. On CUDA they must be equal, or 192 and 128.", head_dim_qk, head_dim_vo);
@@ -53,7 +52,7 @@ Variant find_variant(CudaDevice &device, int dtype, int kv_dtype, int head_dim_q
   const int arch = image_arch(device);
   variant.tile = fp8 ? attention_tile_fp8(arch, head_dim_qk) : attention_tile(arch, head_dim_qk, head_dim_vo);
   variant.threads = static_cast<unsigned>(variant.tile.num_warps) * 32;
-  variant.shared_bytes = attention_shared_bytes(variant.tile, head_dim_qk, head_dim_vo, fp8 ? 1 : 2);
+  variant.shared_bytes = attention_shared_bytes(variant.tile, head_dim_qk, head_dim_vo, element_bytes(kv_dtype));
   if (variant.shared_bytes > max_shared_bytes(device)) {
     fail(FP_NOT_SUPPORTED, "head dim %d needs %d bytes of shared memory a CTA, and this GPU has %d.", head_dim_qk, variant.shared_bytes, max_shared_bytes(device));
   }
@@ -107,7 +106,7 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.q_head_bytes = static_cast<long long>(args.q_head_stride) * 2;
   p.out_token_bytes = static_cast<long long>(args.out_token_stride) * 2;
   p.out_head_bytes = static_cast<long long>(args.out_head_stride) * 2;
-  const int kv_bytes = is_fp8(args.kv_dtype) ? 1 : 2;
+  const int kv_bytes = element_bytes(args.kv_dtype);
   p.k_head_bytes = static_cast<long long>(args.k_head_stride) * kv_bytes;
   p.v_head_bytes = static_cast<long long>(args.v_head_stride) * kv_bytes;
   p.k_page_bytes = byte_stride(args.k_page_stride, kv_bytes, "k_page_stride");
