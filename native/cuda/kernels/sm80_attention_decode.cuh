@@ -270,7 +270,7 @@ class DecodeLoop {
     if (lane % 4 == 0) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        shared.shift[warp][lane / 4 + 8 * half] = state.rows[0].shift(half);
+        shared.shift[warp][lane / 4 + 8 * half] = state.rows[0].shift[half];
         shared.sum[warp][lane / 4 + 8 * half] = state.rows[0].sum[half];
       }
     }
@@ -279,7 +279,7 @@ class DecodeLoop {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const Total total(shared, lane / 4 + 8 * half);
-      scale[half] = ptx::exp2(state.rows[0].shift(half) - total.shift) * normaliser(total.sum) * v_scale;
+      scale[half] = ptx::exp2(state.rows[0].shift[half] - total.shift) * normaliser(total.sum) * v_scale;
     }
 
     // What this thread stores of each piece: four columns of a row.

@@ -280,7 +280,7 @@ class PrefillLoop {
         const i32 token_of_tile = divide(row, p.by_group);
         const bool exists = row < num_rows;
         const float scale = normaliser(state.rows[m].sum[half]) * v_scale;
-        const float lse = natural_lse(state.rows[m].shift(half), state.rows[m].sum[half]);
+        const float lse = natural_lse(state.rows[m].shift[half], state.rows[m].sum[half]);
         if (target.partial_row >= 0) {
           if (exists) {
             const i64 partial = target.partial_row + row;

@@ -22,9 +22,8 @@ class PrefillConsumer90 {
   static constexpr bool kOverlapUnits = kQueryInRegisters;
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
-  static constexpr bool kQuickMaxima = Traits::kDimVo <= 192;  // where there are registers for it
-  static constexpr int kLateSteps = kQuickMaxima ? prefill_late_steps_sm90 : 0;
-  using Softmax = QuickSoftmax<Dtype, kQuickMaxima>;
+  using Softmax = QuickSoftmax<Dtype>;
+  static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;  // where there are registers for it
   using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
   // Named barriers; 0 is __syncthreads.
@@ -49,11 +48,13 @@ class PrefillConsumer90 {
   const u32 group;
   const u32 lane;
   UnitReader<Traits> reader{};
-  RingCursor<Traits::kStages> k_{};  // the next tile's K
-  RingCursor<Traits::kStages> v_{};  // and the V of the tile before it, whose values are due
+  RingCursor<Traits::kStages> k_{};  // the next tile's K; the values of the tile before it are due
 
   // Row of the tile: this thread's are this and the one eight further.
   __device__ __forceinline__ i32 first_row() const { return static_cast<i32>(group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4); }
+
+  // Row of the tile that a thread gives ldmatrix the address of.
+  static __device__ __forceinline__ u32 fragment_row(u32 thread) { return (thread / 128 - 1) * 64 + thread % 128 / 32 * 16 + thread % 16; }
 
   __device__ __forceinline__ void await_turn() const { ptx::named_barrier<256>(kTurnBarrier + group); }
   __device__ __forceinline__ void pass_turn() const { ptx::named_barrier_arrive<256>(kTurnBarrier + (group + 1 == Traits::kConsumers ? 0 : group + 1)); }
@@ -77,19 +78,24 @@ class PrefillConsumer90 {
     if constexpr (kQueryInRegisters) {
       using Tile = typename Traits::QueryTile;
       const u32 base = at.q(q().slot());
-      const u32 row = group * 64 + threadIdx.x % 128 / 32 * 16 + lane % 16;
+      // Once a unit: the addresses' parts are not to be kept in registers till then.
+      const u32 thread = ptx::thread_anew();
 #pragma unroll
-      for (int step = 0; step < kQkSteps; ++step) ptx::ldmatrix_x4(queries.fragments[step], base + Tile::offset(row, step * 2 + lane / 16));
+      for (int step = 0; step < kQkSteps; ++step) ptx::ldmatrix_x4(queries.fragments[step], base + Tile::offset(fragment_row(thread), step * 2 + thread % 32 / 16));
       __syncwarp();
       release(at.q_empty(q().slot()));
     }
   }
 
-  // scores = q . K of the tile in that ring slot. Issues only.
-  __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries, u32 slot) const {
+  // The K (V) in a ring slot as an operand. All lanes have it alike, and the compiler learns of it here, once: so the descriptors of all
+  // steps are sums of uniform registers.
+  __device__ __forceinline__ ptx::MatrixDescriptor keys_at(u32 slot) const { return Traits::KeyTile::k_major(at.k(slot)).uniform(); }
+  __device__ __forceinline__ ptx::MatrixDescriptor values_at(u32 slot) const { return Traits::ValueTile::n_major(at.v(slot)).uniform(); }
+
+  // scores = q . K. Issues only.
+  __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries, const ptx::MatrixDescriptor &b) const {
     using QueryTile = typename Traits::QueryTile;
     using KeyTile = typename Traits::KeyTile;
-    const ptx::MatrixDescriptor b = KeyTile::k_major(at.k(slot));
     if constexpr (kQueryInRegisters) {
 #pragma unroll
       for (int step = 0; step < kQkSteps; ++step) ScoreProduct::registers(scores, queries.fragments[step], b.from(KeyTile::k_major_step(step)), step > 0);
@@ -105,29 +111,27 @@ class PrefillConsumer90 {
 
   __device__ __forceinline__ RingPosition<Traits::kQueryBuffers> q() const { return {reader.index()}; }
 
-  // out = weights . V of the tile in that ring slot, or if `accumulate`, the sum of both. Issues only. kPassTurn: the other group's turn begins before the last products are
+  // out = weights . V, or if `accumulate`, the sum of both. Issues only. kPassTurn: the other group's turn begins before the last products are
   // issued, so that its first finds the matrix units still busy.
   template <bool kPassTurn>
-  __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], u32 slot, bool accumulate) const {
+  __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], const ptx::MatrixDescriptor &b, bool accumulate) const {
     using Tile = typename Traits::ValueTile;
-    const ptx::MatrixDescriptor b = Tile::n_major(at.v(slot));
 #pragma unroll
     for (int step = 0; step < kPvSteps; ++step) {
-      if (kPassTurn && step == kPvSteps - kLateSteps) pass_turn();
+      if (kPassTurn && step == kPvSteps - prefill_late_steps_sm90) pass_turn();
       ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), !kOverwrites || step > 0 || accumulate);
     }
     ptx::wgmma_commit();
-    if (kPassTurn && kLateSteps == 0) pass_turn();
   }
 
   // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Every group does it for
   // itself, with the same zeros.
   __device__ __forceinline__ void clear_value_tail(i32 first_token) const {
     if constexpr (!Traits::kGather) {
-      await(at.v_full(v_.slot), v_.phase);
+      await(at.v_full(k_.slot_before()), k_.phase_before());
       using Tile = typename Traits::ValueTile;
       for (u32 i = static_cast<u32>(first_token) * Tile::kChunks + threadIdx.x % 128; i < kTokens * Tile::kChunks; i += 128) {
-        *reinterpret_cast<uint4 *>(shared.v[v_.slot] + Tile::offset(i / Tile::kChunks, i % Tile::kChunks)) = make_uint4(0, 0, 0, 0);
+        *reinterpret_cast<uint4 *>(shared.v[k_.slot_before()] + Tile::offset(i / Tile::kChunks, i % Tile::kChunks)) = make_uint4(0, 0, 0, 0);
       }
       ptx::fence_async_shared();
       ptx::named_barrier<128>(kGroupBarrier + group);
@@ -220,8 +224,7 @@ class PrefillConsumer90 {
           do {
             --place.tile;
             issue_step(rows);
-            float carry[2];
-            if (finish_step<false>(rows, place, carry)) carry_over(rows.out, carry);
+            finish_plain_step(rows);
             pack_weights(rows.weights, rows.scores);
           } while (place.tile > place.plain_begin);
           continue;
@@ -246,7 +249,7 @@ class PrefillConsumer90 {
         if (length < kTokens) clear_value_tail(length);
         issue_step(rows);
         float carry[2];
-        const bool rising = finish_step<true>(rows, place, carry);
+        const bool rising = finish_step(rows, place, carry);
         if (!same_unit) {
           store(rows.out, scale, done);
           rows.forget();
@@ -265,44 +268,104 @@ class PrefillConsumer90 {
     load_queries(rows.queries);
     await(at.k_full(k_.slot), k_.phase);
     ptx::wgmma_fence();
-    issue_scores(rows.scores, rows.queries, k_.slot);
+    issue_scores(rows.scores, rows.queries, keys_at(k_.slot));
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.scores);
-    next_key();
+    release(at.k_empty(k_.slot));
+    k_.next();
     adjust(rows.scores, place);
     float carry[2];
-    rows.softmax.template update<false>(rows.scores, p.score_scale, p.score_unscale, carry);
+    rows.softmax.update(rows.scores, p.score_scale, carry);
     pack_weights(rows.weights, rows.scores);
   }
 
   // Scores of the next tile and values of this one.
   __device__ __forceinline__ void issue_step(Rows &rows) {
-    const u32 key_slot = static_cast<u32>(ptx::uniform(static_cast<i32>(k_.slot)));
-    const u32 value_slot = static_cast<u32>(ptx::uniform(static_cast<i32>(v_.slot)));
     await(at.k_full(k_.slot), k_.phase);
+    const ptx::MatrixDescriptor keys = keys_at(k_.slot);
     await_turn();
     ptx::wgmma_fence();
-    issue_scores(rows.scores, rows.queries, key_slot);
-    await(at.v_full(v_.slot), v_.phase);
+    issue_scores(rows.scores, rows.queries, keys);
+    await(at.v_full(k_.slot_before()), k_.phase_before());
     ptx::wgmma_fence();
-    issue_values<true>(rows.out, rows.weights, value_slot, rows.accumulate);
+    issue_values<true>(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
     rows.accumulate = true;
   }
 
   // Softmax of those scores, and the end of those products. True if out is to be multiplied by carry.
-  template <bool kAdjust>
   __device__ __forceinline__ bool finish_step(Rows &rows, const Place &place, float (&carry)[2]) {
-    const u32 values = v_.slot;
     ptx::wgmma_wait<1>();
     ptx::wgmma_pin(rows.scores);
-    next_key();
-    if (kAdjust) adjust(rows.scores, place);
-    const bool rising = rows.softmax.template update<!kAdjust && kQuickMaxima>(rows.scores, p.score_scale, p.score_unscale, carry);
+    release(at.k_empty(k_.slot));
+    adjust(rows.scores, place);
+    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
+    end_values(rows);
+    return rising;
+  }
+
+  // The same where no score needs adjusting, and all is done.
+  __device__ __forceinline__ void finish_plain_step(Rows &rows) {
+    ptx::wgmma_wait<1>();
+    ptx::wgmma_pin(rows.scores);
+    float carry[2];
+    if constexpr (!kQuickSoftmax) {
+      release(at.k_empty(k_.slot));
+      const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
+      ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
+      end_values(rows);
+      if (rising) carry_over(rows.out, carry);
+    } else {
+      if (!rows.softmax.weigh_by_shift(rows.scores, p.score_scale)) {
+        ptx::wgmma_wait<0>();
+        ptx::wgmma_pin(rows.out);
+        compute_scores(rows.scores, rows.queries);
+        if (rows.softmax.update(rows.scores, p.score_scale, carry)) carry_over(rows.out, carry);
+      }
+      release(at.k_empty(k_.slot));
+      end_values(rows);
+    }
+  }
+
+  // The products of V are done; the next tile is the present one.
+  __device__ __forceinline__ void end_values(Rows &rows) {
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.out);
-    release(at.v_empty(values));
-    return rising;
+    release(at.v_empty(k_.slot_before()));
+    k_.next();
+  }
+
+  // scores = q . K of the next tile, by this warp alone: the others may not need it. Rarely wanted, so it is small rather than fast: eight
+  // tokens at a time, which push the scores before them along.
+  __device__ __forceinline__ void compute_scores(float (&scores)[kScores], const Queries &queries) const {
+    using QueryTile = typename Traits::QueryTile;
+    using KeyTile = typename Traits::KeyTile;
+    const u32 thread = ptx::thread_anew();
+    u32 keys = at.k(k_.slot);
+#pragma unroll 1
+    for (const u32 end = keys + Traits::KeyTile::kBytes; keys != end; keys += KeyTile::kGroupBytes) {
+#pragma unroll
+      for (int i = 0; i < kScores - 4; ++i) scores[i] = scores[i + 4];
+      float sums[4] = {};
+#pragma unroll kQueryInRegisters ? kQkSteps : 1
+      for (int step = 0; step < kQkSteps; step += 2) {
+        u32 b[4];
+        ptx::ldmatrix_x4(b, keys + KeyTile::offset(thread % 8, step * 2 + thread % 32 / 8));
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          u32 a[4];
+          if constexpr (kQueryInRegisters) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) a[i] = queries.fragments[step + half][i];
+          } else {
+            ptx::ldmatrix_x4(a, at.q(q().slot()) + QueryTile::offset(fragment_row(thread), (step + half) * 2 + thread % 32 / 16));
+          }
+          ptx::mma(sums, a, b[2 * half], b[2 * half + 1], Dtype{});
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[kScores - 4 + i] = sums[i];
+    }
   }
 
   static __device__ __forceinline__ void carry_over(float (&out)[kOutputs], const float (&carry)[2]) {
@@ -310,22 +373,15 @@ class PrefillConsumer90 {
     for (int i = 0; i < kOutputs; ++i) out[i] *= carry[i / 2 % 2];
   }
 
-  // The scores of a tile are there: its K is free, and its V next.
-  __device__ __forceinline__ void next_key() {
-    release(at.k_empty(k_.slot));
-    v_ = k_;
-    k_.next();
-  }
-
   // The values of a unit's last tile, when there are no scores to issue with them.
   __device__ __forceinline__ void finish_values(Rows &rows, i32 length, const float (&scale)[2], u32 unit) {
-    await(at.v_full(v_.slot), v_.phase);
+    await(at.v_full(k_.slot_before()), k_.phase_before());
     if (length < kTokens) clear_value_tail(length);
     ptx::wgmma_fence();
-    issue_values<false>(rows.out, rows.weights, v_.slot, rows.accumulate);
+    issue_values<false>(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.out);
-    release(at.v_empty(v_.slot));
+    release(at.v_empty(k_.slot_before()));
     store(rows.out, scale, unit);
   }
 
@@ -349,7 +405,7 @@ class PrefillConsumer90 {
     for (int half = 0; half < 2; ++half) {
       scale[half] = normaliser(softmax.sum[half]);
       if (unit.partial_row >= -1 && lane % 4 == 0) {
-        store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift(half), softmax.sum[half]));
+        store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift[half], softmax.sum[half]));
       }
     }
   }

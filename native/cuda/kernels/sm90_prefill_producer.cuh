@@ -1,5 +1,7 @@
-// sm90_prefill_producer.cuh: the warpgroup that fetches. With TMA, warp 0 issues K and V boxes, warp 1 draws units, and the other
-// two copy q, whose rows may lie anywhere. Where pages are too small for boxes, all four warps copy rows of K, V and q.
+// sm90_prefill_producer.cuh: the warpgroup that fetches. Where boxes of TMA serve, one warp for each slot of the rings of K and V fills it,
+// and the warps left draw units and copy q, whose rows may lie anywhere. Where pages are too small for boxes, all four warps copy rows of
+// K, V and q. Either way the work is spread: each warp shares its scheduler with a warp of each consumer group, and a group is as fast as
+// its slowest warp.
 #pragma once
 #include "kernels/sm90_prefill_units.cuh"
 #include "ptx/cp_async.cuh"
@@ -13,17 +15,17 @@ class PrefillProducer90 {
   static constexpr int kStages = Traits::kStages;
   using KvPosition = RingPosition<kStages>;
   using QueryPosition = RingPosition<Traits::kQueryBuffers>;
+  static constexpr int kQueryThreads = Shared::kQueryThreads;
+  static_assert(Traits::kGather || kStages < 4);
 
  public:
   static __device__ __forceinline__ void run(const PrefillParams90 &p, Shared &shared) {
     if constexpr (Traits::kGather) {
       gather(p, shared);
-    } else if (threadIdx.x < 32) {
-      load_boxes(p, shared);
-    } else if (threadIdx.x < 64) {
-      draw_units(p.attention, shared);
+    } else if (threadIdx.x < kStages * 32) {
+      load_slot(p, shared, threadIdx.x / 32);
     } else {
-      copy_queries(p, shared);
+      bring_units(p.attention, shared);
     }
   }
 
@@ -67,39 +69,32 @@ class PrefillProducer90 {
     ptx::tma_load_5d(target + in_tile / 8 * Tile::kGroupBytes, map, 0, 0, 0, box.group, exists ? box.page * places_of_page + head : params.num_places, full);
   }
 
-  static __device__ __forceinline__ void load_boxes(const PrefillParams90 &params, Shared &shared) {
-    const AttentionParams &p = params.attention;
+  // Fills one slot of both rings: with every kStages-th tile of the stream of all units' tiles.
+  static __device__ __forceinline__ void load_slot(const PrefillParams90 &params, Shared &shared, u32 slot) {
     const u32 lane = threadIdx.x % 32;
-    if (lane == 0) {
+    if (slot == 0 && lane == 0) {
       ptx::tma_prefetch(params.k_map);
       ptx::tma_prefetch(params.v_map);
     }
     UnitReader<Traits> reader;
-    KvPosition k;
+    u32 phase = 1;
+    i32 skip = static_cast<i32>(slot);  // tiles of the unit till the first for this slot
     for (;;) {
       const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
       const TileRange<Traits> tiles(unit);
-      LaneBox box = ask_box(params, unit, tiles.end - 1, lane);
-      // V follows K a tile behind, in the order in which they are used: one turn more than there are tiles.
-      for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
-        if (tile >= tiles.begin) {
-          ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
-          issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[k.slot()]),
-                                                ptx::shared_address(&shared.k_full[k.slot()]), lane);
-        }
-        if (tile < tiles.end - 1) {
-          const KvPosition v{k.count - 1};
-          // Its page ids were read a tile ago, so they are in L1.
-          box = ask_box(params, unit, tile + 1, lane);
-          ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          issue_boxes<typename Traits::ValueTile>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[v.slot()]),
-                                                  ptx::shared_address(&shared.v_full[v.slot()]), lane);
-        }
-        if (tile > tiles.begin) box = ask_box(params, unit, tile - 1, lane);
-        k.next();
+      i32 tile = tiles.end - 1 - skip;
+      for (; tile >= tiles.begin; tile -= kStages) {
+        const LaneBox box = ask_box(params, unit, tile, lane);
+        ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[slot]), phase);
+        issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
+                                              ptx::shared_address(&shared.k_full[slot]), lane);
+        ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
+        issue_boxes<typename Traits::ValueTile>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[slot]),
+                                                ptx::shared_address(&shared.v_full[slot]), lane);
+        phase ^= 1;
       }
-      --k.count;
+      skip = tiles.begin - 1 - tile;
       reader.release(shared, unit, lane);
     }
     // The CTA must not end while copies are under way; the consumers have waited for them all.
@@ -107,53 +102,74 @@ class PrefillProducer90 {
 
   // ---- rows by cp.async ----
 
-  // Rows of q for a unit, by kThreads threads of the producer. Rows past the tile become zeros.
-  template <int kThreads>
-  static __device__ __forceinline__ void copy_query_rows(const AttentionParams &p, const PrefillUnit &unit, u32 target, u32 thread) {
-    using Tile = typename Traits::QueryTile;
-    const TileRows rows = unit.rows();
-    const i32 num_rows = rows.num_rows(p);
-#pragma unroll 1
-    for (u32 i = thread; i < Traits::kRows * Tile::kChunks; i += kThreads) {
-      const u32 row = i / Tile::kChunks;
-      const u32 chunk = i % Tile::kChunks;
-      const i32 token_of_tile = divide(row, p.by_group);
-      const i32 token = static_cast<i32>(row) < num_rows ? rows.token(p, token_of_tile) : -1;
-      const i32 qo_head = unit.head * p.group + static_cast<i32>(row) - token_of_tile * p.group;
-      const char *source = p.q + (token >= 0 ? token * p.q_token_bytes + qo_head * p.q_head_bytes + chunk * 16 : 0);
-      ptx::cp_async_16_or_zero(target + Tile::offset(row, chunk), source, token >= 0);
+  // Rows are copied by warps, kLanes lanes a row. A lane looks up the place of one row and tells the others.
+  static constexpr int kRowsOfWarp = kTokens / 4;  // of a tile of K or V
+  static constexpr int kLanes = Traits::KeyTile::kBlockChunks;
+  static constexpr int kRowsAtOnce = 32 / kLanes;
+  static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks && Traits::KeyTile::kBlockChunks == Traits::QueryTile::kBlockChunks);
+  static_assert(kRowsOfWarp <= 32 && kRowsOfWarp % 4 == 0 && kTokens % 4 == 0);
+
+  // Starts the copy of kRows rows, to the tile's rows from `row` on. This lane's row lies at `from`; rows that do not exist become zeros.
+  // kUnroll: how many turns at a time, as registers allow.
+  template <typename Tile, int kRows, int kUnroll>
+  static __device__ __forceinline__ void copy_rows(const char *from, bool exists, u32 target, u32 row) {
+    const u32 lane = threadIdx.x % 32;
+    const u64 place = reinterpret_cast<u64>(from);
+    const u32 existing = __ballot_sync(0xffffffffu, exists);
+    const u32 in_row = lane / kLanes;
+    // Eight rows further on, the swizzle is the same.
+    const u32 even = target + Tile::offset(row + in_row, lane % kLanes);
+    const u32 odd = target + Tile::offset(row + in_row + kRowsAtOnce, lane % kLanes);
+#pragma unroll kUnroll
+    for (int i = 0; i < kRows; i += kRowsAtOnce) {
+      const int of_lane = i + static_cast<int>(in_row);
+      const u32 low = __shfl_sync(0xffffffffu, static_cast<u32>(place), of_lane);
+      const u32 high = __shfl_sync(0xffffffffu, static_cast<u32>(place >> 32), of_lane);
+      if (kRows % kRowsAtOnce != 0 && of_lane >= kRows) break;
+      const char *source = reinterpret_cast<const char *>(static_cast<u64>(high) << 32 | low) + lane % kLanes * 16;
+      const u32 row_target = (i / kRowsAtOnce % (8 / kRowsAtOnce) == 0 ? even : odd) + i / 8 * Tile::kGroupBytes;
+#pragma unroll
+      for (int block = 0; block < Tile::kBlocks; ++block) {
+        ptx::cp_async_16_or_zero(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes, existing >> of_lane & 1);
+      }
     }
   }
 
-  static __device__ __forceinline__ void draw_units(const AttentionParams &p, Shared &shared) {
-    UnitDrawer<Traits> drawer(threadIdx.x % 32);
-    for (u32 index = 0; drawer.publish(p, shared, index);) ++index;
+  // Starts the copy of a unit's rows of q, by kQueryThreads threads. Rows past the tile become zeros.
+  static __device__ __forceinline__ void copy_queries(const AttentionParams &p, const PrefillUnit &unit, u32 target, u32 thread) {
+    const TileRows rows = unit.rows();
+#pragma unroll 1
+    for (u32 row = thread / 32 * 32; row < Traits::kRows; row += kQueryThreads) {
+      const i32 of_lane = static_cast<i32>(row + thread % 32);
+      const i32 token_of_tile = divide(of_lane, p.by_group);
+      const i32 token = of_lane < rows.num_rows(p) ? rows.token(p, token_of_tile) : -1;
+      const i32 head = unit.head * p.group + of_lane - token_of_tile * p.group;
+      copy_rows<typename Traits::QueryTile, 32, 2>(token >= 0 ? p.q + token * p.q_token_bytes + head * p.q_head_bytes : p.q, token >= 0, target, row);
+    }
   }
 
-  static __device__ __forceinline__ void copy_queries(const PrefillParams90 &params, Shared &shared) {
-    const AttentionParams &p = params.attention;
-    const u32 thread = threadIdx.x - 64;
+  // Draws units, a unit ahead of the copies of q. By the last of these warps; all of them copy.
+  static __device__ __forceinline__ void bring_units(const AttentionParams &p, Shared &shared) {
+    const u32 lane = threadIdx.x % 32;
+    const u32 thread = threadIdx.x - (128 - kQueryThreads);
+    const bool draws = threadIdx.x >= 96;
+    UnitDrawer<Traits> drawer(lane);
     UnitReader<Traits> reader;
+    bool more = draws && drawer.publish(p, shared, 0);
     for (;;) {
       const PrefillUnit &unit = reader.template next<true>(shared);
       if (unit.item < 0) break;
       const QueryPosition q{reader.index()};
       ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
-      copy_query_rows<64>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
-      reader.release(shared, unit, thread % 32);
+      copy_queries(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
+      reader.release(shared, unit, lane);
       ptx::cp_async_commit();
       ptx::cp_async_wait<0>();
       ptx::fence_async_shared();
       ptx::mbarrier_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
+      if (more) more = drawer.publish(p, shared, reader.index() + 1);
     }
   }
-
-  // Each warp copies a quarter of a tile's rows, kLanes lanes a row. A lane looks up the place of one row and tells the others.
-  static constexpr int kRowsOfWarp = kTokens / 4;
-  static constexpr int kLanes = Traits::KeyTile::kBlockChunks;
-  static constexpr int kRowsAtOnce = 32 / kLanes;
-  static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks);
-  static_assert(kRowsOfWarp <= 32 && kRowsOfWarp % 4 == 0 && kTokens % 4 == 0);
 
   // The page of this lane's row; -1: its token is outside of the range, or the page outside of the cache.
   static __device__ __forceinline__ i32 ask_page(const AttentionParams &p, const PrefillUnit &unit, i32 tile) {
@@ -166,30 +182,10 @@ class PrefillProducer90 {
   // Starts the copy of one tile of K or V. Rows without a page become zeros.
   template <typename Tile>
   static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, i32 page, i32 tile, u32 target) {
-    const u32 lane = threadIdx.x % 32;
     const u32 row = threadIdx.x / 32 * kRowsOfWarp;
-    const i32 token = tile * kTokens + static_cast<i32>(row + lane);
+    const i32 token = tile * kTokens + static_cast<i32>(row + threadIdx.x % 32);
     const u64 place = static_cast<u64>(max(page, 0)) * page_bytes + static_cast<u64>(slot_at(p, token)) * token_bytes;
-    const u32 valid_rows = __ballot_sync(0xffffffffu, page >= 0);
-    const u32 in_row = lane / kLanes;
-    base += lane % kLanes * 16;
-    // Eight rows further on, the swizzle is the same.
-    const u32 even = target + Tile::offset(row + in_row, lane % kLanes);
-    const u32 odd = target + Tile::offset(row + in_row + kRowsAtOnce, lane % kLanes);
-#pragma unroll
-    for (int i = 0; i < kRowsOfWarp; i += kRowsAtOnce) {
-      const int from = i + static_cast<int>(in_row);
-      const u32 low = __shfl_sync(0xffffffffu, static_cast<u32>(place), from);
-      const u32 high = __shfl_sync(0xffffffffu, static_cast<u32>(place >> 32), from);
-      if (kRowsOfWarp % kRowsAtOnce != 0 && from >= kRowsOfWarp) break;
-      const bool valid = valid_rows >> from & 1;
-      const char *source = base + (static_cast<u64>(high) << 32 | low);
-      const u32 row_target = (i / kRowsAtOnce % (8 / kRowsAtOnce) == 0 ? even : odd) + i / 8 * Tile::kGroupBytes;
-#pragma unroll
-      for (int block = 0; block < Tile::kBlocks; ++block) {
-        ptx::cp_async_16_or_zero(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes, valid);
-      }
-    }
+    copy_rows<Tile, kRowsOfWarp, kRowsOfWarp>(base + place, page >= 0, target, row);
   }
 
   // The barriers learn of the copies' end from the copies; the consumers fence them (PrefillConsumer90::await).
@@ -216,7 +212,7 @@ class PrefillProducer90 {
         if (tile == tiles.end - 1) {
           const QueryPosition q{reader.index()};
           ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
-          copy_query_rows<128>(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
+          copy_queries(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
           ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
           if (thread < 32) drawer.publish(p, shared, reader.index() + 1);
         }

@@ -57,6 +57,9 @@ struct RingCursor {
       phase ^= 1;
     }
   }
+  // Of the position before this one.
+  __device__ __forceinline__ u32 slot_before() const { return (slot == 0 ? kSlots : slot) - 1; }
+  __device__ __forceinline__ u32 phase_before() const { return slot == 0 ? phase ^ 1 : phase; }
 };
 
 template <typename Traits>
@@ -80,8 +83,8 @@ struct PrefillShared90 {
   // Who arrives: at k_full and v_full a TMA's issuer, or all gathering threads; at q_full those that fetch q; at unit_full the drawer; at
   // the empties a lane of each warp that reads.
   static constexpr u32 kConsumerWarps = Traits::kConsumers * 4;
-  static constexpr u32 kQueryThreads = Traits::kGather ? 128 : 64;
-  static constexpr u32 kUnitReaders = kConsumerWarps + (Traits::kGather ? 4 : 3);
+  static constexpr u32 kQueryThreads = Traits::kGather ? 128 : 128 - Traits::kStages * 32;
+  static constexpr u32 kUnitReaders = kConsumerWarps + 4;
 
   __device__ __forceinline__ void init_barriers() {
     const u32 kv_arrivals = Traits::kGather ? 128 : 1;

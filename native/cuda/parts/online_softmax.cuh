@@ -28,16 +28,13 @@ __device__ __forceinline__ void soft_cap_scores(float (&scores)[kRowTiles][kToke
 }
 
 // The softmax state of the two rows a thread holds of a 16-row tile, g and g + 8 (g = lane / 4): of its scores, element i belongs to row
-// i / 2 % 2. Weights are 2^(scale x - shift). The shift follows the maximum only when that has risen by more than kSlack, so that
+// i / 2 % 2. Weights are 2^(scale x - shift). The shift follows the maximum only when that has risen above it by more than kSlack, so that
 // most tiles carry nothing over, and no lane asks another for its maximum; weights stay below 2^kSlack, and any shift gives the
 // same result.
 struct RowSoftmax {
   static constexpr float kSlack = 8.f;
-  float limit[2] = {-kInfinity, -kInfinity};  // shift + kSlack; -inf before the first visible token
-  float sum[2] = {0.f, 0.f};                  // this lane's share: the four lanes of a row add theirs up at the end
-
-  // Finite, so that -inf less this is -inf.
-  __device__ __forceinline__ float shift(int half) const { return fmaxf(limit[half], -3e38f) - kSlack; }
+  float shift[2] = {-3e38f, -3e38f};  // finite, so that -inf less this is -inf
+  float sum[2] = {0.f, 0.f};          // this lane's share: the four lanes of a row add theirs up at the end
 
   // Turns scores into weights. True if what was summed up so far, out included, must be multiplied by carry; the sums are already.
   // Masked scores are -inf; no finite stand-in: any finite score may be smaller.
@@ -47,7 +44,9 @@ struct RowSoftmax {
     lane_max(scores, top);
     const bool rising = __any_sync(0xffffffffu, rises(top, scale));
     if (rising) raise(top, scale, carry);
-    weigh(scores, scale);
+    float sums[2];
+    weigh(scores, scale, sums);
+    add(sums);
     return rising;
   }
 
@@ -70,33 +69,38 @@ struct RowSoftmax {
     top[1] = fmaxf(chains[2], chains[3]);
   }
 
-  __device__ __forceinline__ bool rises(const float (&top)[2], float scale) const { return top[0] * scale > limit[0] || top[1] * scale > limit[1]; }
+  __device__ __forceinline__ bool rises(const float (&top)[2], float scale) const {
+    return top[0] * scale > shift[0] + kSlack || top[1] * scale > shift[1] + kSlack;
+  }
 
-  // A row whose maximum is above `lowest` gets a limit of at least 0.
-  __device__ __forceinline__ void raise(const float (&top)[2], float scale, float (&carry)[2], float lowest = kInfinity) {
+  __device__ __forceinline__ void raise(const float (&top)[2], float scale, float (&carry)[2]) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float x = fmaxf(top[half], __shfl_xor_sync(0xffffffffu, top[half], 1));
       x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2)) * scale;
-      const float before = shift(half);
-      limit[half] = fmaxf(limit[half], x + kSlack);
-      if (x > lowest) limit[half] = fmaxf(limit[half], 0.f);
-      carry[half] = ptx::exp2(before - shift(half));
+      const float before = shift[half];
+      shift[half] = fmaxf(before, x);
+      carry[half] = ptx::exp2(before - shift[half]);
       sum[half] *= carry[half];
     }
   }
 
+  // Turns scores into weights; `sums` of them, not yet added to the state's.
   template <int kScores>
-  __device__ __forceinline__ void weigh(float (&scores)[kScores], float scale) {
-    const float minus[2] = {-shift(0), -shift(1)};
-    float sums[4] = {0.f, 0.f, 0.f, 0.f};
+  __device__ __forceinline__ void weigh(float (&scores)[kScores], float scale, float (&sums)[2]) const {
+    float chains[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
     for (int i = 0; i < kScores; ++i) {
-      scores[i] = ptx::exp2(fmaf(scores[i], scale, minus[i / 2 % 2]));
-      sums[i % 4] += scores[i];
+      scores[i] = ptx::exp2(fmaf(scores[i], scale, -shift[i / 2 % 2]));
+      chains[i % 4] += scores[i];
     }
-    sum[0] += sums[0] + sums[1];
-    sum[1] += sums[2] + sums[3];
+    sums[0] = chains[0] + chains[1];
+    sums[1] = chains[2] + chains[3];
+  }
+
+  __device__ __forceinline__ void add(const float (&sums)[2]) {
+    sum[0] += sums[0];
+    sum[1] += sums[1];
   }
 };
 
@@ -128,7 +132,11 @@ struct SoftmaxState {
       }
     }
 #pragma unroll
-    for (int m = 0; m < kRowTiles; ++m) rows[m].weigh(flat(scores[m]), scale);
+    for (int m = 0; m < kRowTiles; ++m) {
+      float sums[2];
+      rows[m].weigh(flat(scores[m]), scale, sums);
+      rows[m].add(sums);
+    }
   }
 
  private:

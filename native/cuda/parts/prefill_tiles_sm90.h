@@ -27,8 +27,8 @@ struct PrefillTile90 {
 
 // Gathering rows, and soft cap and custom masks (`features`), take registers from the tile.
 constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool gather, bool features) {
-  if (head_dim_qk == 64) return {2, 128, 2, 1, !features};
-  if (head_dim_qk == 96) return {2, features ? 112 : 128, 2, 1, !features};
+  if (head_dim_qk == 64) return {2, 128, 3, 1, !features};
+  if (head_dim_qk == 96) return {2, features ? 112 : 128, 3, 1, !features};
   if (head_dim_qk == 128) return {2, gather && !features ? 112 : 128, 3, 1, !features};
   if (head_dim_qk == 192 && head_dim_vo == 128) return {2, features ? 96 : 128, 2, 1, false};
   if (head_dim_qk == 192) return {2, features ? 64 : 96, 2, 1, false};

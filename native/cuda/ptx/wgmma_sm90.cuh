@@ -4,7 +4,7 @@
 // side: with g = lane / 4, t = lane % 4, d[4 j + e] is row g + 8 (e / 2), column 8 j + 2 t + e % 2. A lies in shared memory or, as
 // mma_sm80.cuh's A fragment, in registers; B lies in shared memory.
 #pragma once
-#include "parts/types.cuh"
+#include "ptx/warpgroup.cuh"
 
 namespace fp::ptx {
 
@@ -38,6 +38,8 @@ struct MatrixDescriptor {
   u32 low;
   u32 high;
   __device__ __forceinline__ u64 bits() const { return static_cast<u64>(high) << 32 | low; }
+  // In uniform registers: all lanes have it alike.
+  __device__ __forceinline__ MatrixDescriptor uniform() const { return {static_cast<u32>(ptx::uniform(static_cast<i32>(low))), high}; }
   // The operand that begins so many bytes further on.
   __device__ __forceinline__ MatrixDescriptor from(u32 bytes) const { return {low + (bytes >> 4), high}; }
 };

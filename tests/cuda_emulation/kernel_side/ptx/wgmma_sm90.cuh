@@ -20,6 +20,7 @@ struct MatrixDescriptor {
   u32 low;
   u32 high;
   u64 bits() const { return static_cast<u64>(high) << 32 | low; }
+  MatrixDescriptor uniform() const { return *this; }
   MatrixDescriptor from(u32 bytes) const { return {low + (bytes >> 4), high}; }
 };
 inline MatrixDescriptor matrix_descriptor(u32 address, u32 columns_apart, u32 rows_apart, bool wide) {
