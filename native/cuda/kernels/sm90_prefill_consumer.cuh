@@ -26,19 +26,13 @@ class PrefillConsumer90 {
   static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;  // where there are registers for it
   using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
-  // Named barriers; 0 is __syncthreads.
-  static constexpr u32 kTurnBarrier = 1;   // one a group: its turn to issue products
-  static constexpr u32 kGroupBarrier = 4;  // one a group: its own threads
+  static constexpr u32 kGroupBarrier = 1;  // named barriers, one a group, of its own threads; 0 is __syncthreads
 
  public:
   static __device__ __forceinline__ void run(const PrefillParams90 &params, Shared &shared) {
     const AttentionParams &p = params.attention;
     const u32 group = static_cast<u32>(ptx::uniform(static_cast<i32>(threadIdx.x / 128 - 1)));
-    const u32 lane = threadIdx.x % 32;
-    PrefillConsumer90 self{p, shared, group, lane};
-    // The first turn is the first group's.
-    if (group == Traits::kConsumers - 1) self.pass_turn();
-    self.walk();
+    PrefillConsumer90{p, shared, group}.walk();
   }
 
  private:
@@ -46,21 +40,21 @@ class PrefillConsumer90 {
   Shared &shared;
   const PrefillAddresses90<Traits> at;
   const u32 group;
-  const u32 lane;
+  const bool is_first_lane;
   UnitReader<Traits> reader{};
   RingCursor<Traits::kStages> k_{};  // the next tile's K; the values of the tile before it are due
 
   // Row of the tile: this thread's are this and the one eight further.
-  __device__ __forceinline__ i32 first_row() const { return static_cast<i32>(group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4); }
+  static __device__ __forceinline__ i32 first_row() {
+    const u32 thread = ptx::thread_anew();  // once a unit or two: not to be kept in registers till then
+    return static_cast<i32>((thread / 128 - 1) * 64 + thread % 128 / 32 * 16 + thread % 32 / 4);
+  }
 
   // Row of the tile that a thread gives ldmatrix the address of.
   static __device__ __forceinline__ u32 fragment_row(u32 thread) { return (thread / 128 - 1) * 64 + thread % 128 / 32 * 16 + thread % 16; }
 
-  __device__ __forceinline__ void await_turn() const { ptx::named_barrier<256>(kTurnBarrier + group); }
-  __device__ __forceinline__ void pass_turn() const { ptx::named_barrier_arrive<256>(kTurnBarrier + (group + 1 == Traits::kConsumers ? 0 : group + 1)); }
-
   __device__ __forceinline__ void release(u32 barrier) const {
-    if (lane == 0) ptx::mbarrier_arrive(barrier);
+    if (is_first_lane) ptx::mbarrier_arrive(barrier);
   }
   // What ordinary copies wrote must be fenced before the matrix units read it.
   static __device__ __forceinline__ void await(u32 barrier, u32 phase) {
@@ -111,30 +105,30 @@ class PrefillConsumer90 {
 
   __device__ __forceinline__ RingPosition<Traits::kQueryBuffers> q() const { return {reader.index()}; }
 
-  // out = weights . V, or if `accumulate`, the sum of both. Issues only. kPassTurn: the other group's turn begins before the last products are
-  // issued, so that its first finds the matrix units still busy.
-  template <bool kPassTurn>
+  // out = weights . V, or if `accumulate`, the sum of both. Issues only.
   __device__ __forceinline__ void issue_values(float (&out)[kOutputs], const u32 (&weights)[kPvSteps][4], const ptx::MatrixDescriptor &b, bool accumulate) const {
     using Tile = typename Traits::ValueTile;
 #pragma unroll
     for (int step = 0; step < kPvSteps; ++step) {
-      if (kPassTurn && step == kPvSteps - prefill_late_steps_sm90) pass_turn();
       ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), !kOverwrites || step > 0 || accumulate);
     }
     ptx::wgmma_commit();
   }
 
-  // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Every group does it for
-  // itself, with the same zeros.
-  __device__ __forceinline__ void clear_value_tail(i32 first_token) const {
+  // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Of a unit's tiles only the
+  // first reaches behind it: to be called when that one's values are due. Every group does it for itself, with the same zeros.
+  __device__ __forceinline__ void clear_value_tail() const {
     if constexpr (!Traits::kGather) {
+      const i32 tail = present().tail;
+      if (tail >= kTokens) return;
       await(at.v_full(k_.slot_before()), k_.phase_before());
       using Tile = typename Traits::ValueTile;
-      for (u32 i = static_cast<u32>(first_token) * Tile::kChunks + threadIdx.x % 128; i < kTokens * Tile::kChunks; i += 128) {
+      const u32 thread = ptx::thread_anew();
+      for (u32 i = static_cast<u32>(max(tail, 0)) * Tile::kChunks + thread % 128; i < kTokens * Tile::kChunks; i += 128) {
         *reinterpret_cast<uint4 *>(shared.v[k_.slot_before()] + Tile::offset(i / Tile::kChunks, i % Tile::kChunks)) = make_uint4(0, 0, 0, 0);
       }
       ptx::fence_async_shared();
-      ptx::named_barrier<128>(kGroupBarrier + group);
+      ptx::named_barrier<128>(kGroupBarrier - 1 + thread / 128);
     }
   }
 
@@ -146,29 +140,22 @@ class PrefillConsumer90 {
     }
   }
 
-  // A KV tile of the present unit. Uniform over the warp, and the compiler knows it: so its descriptors live in uniform registers.
+  // A KV tile of the present unit.
   struct Place {
     i32 tile;
-    i32 plain_begin;  // tiles from this one to plain_end() need no mask
+    i32 plain_begin;  // down to this one, tiles below plain_end() need no mask
   };
-  // The last tile of the present unit to be walked: the one with the first tokens.
-  __device__ __forceinline__ i32 last_tile() const { return TileRange<Traits>(reader.at(shared, reader.index())).begin; }
-  __device__ __forceinline__ i32 plain_end() const { return reader.at(shared, reader.index()).all_end / kTokens; }
-  // Tokens of the page list in a tile of the present unit, or more.
-  __device__ __forceinline__ i32 length_of(i32 tile) const { return reader.at(shared, reader.index()).kv_len - tile * kTokens; }
+  __device__ __forceinline__ const PrefillUnit &present() const { return reader.at(shared, reader.index()); }
 
   enum class Next { kTiles, kNothing, kOver };
 
   // Waits for the next unit, which has tiles, or sees nothing, or says that there are no more. `place`: its first tile, if it has one.
   __device__ __forceinline__ Next take_unit(Place &place) {
     const PrefillUnit &unit = reader.next(shared);
-    if (ptx::uniform(unit.item) < 0) return Next::kOver;
-    const TileRange<Traits> tiles(unit);
-    place.tile = ptx::uniform(tiles.end) - 1;
-    const i32 last = ptx::uniform(tiles.begin);
-    if (last > place.tile) return Next::kNothing;
-    place.plain_begin = max(last, (ptx::uniform(unit.all_begin) + kTokens - 1) / kTokens);
-    return Next::kTiles;
+    const PrefillTiles tiles = unit.tiles;
+    if (unit.item < 0) return Next::kOver;
+    place = {tiles.first, tiles.plain_begin};
+    return tiles.last > tiles.first ? Next::kNothing : Next::kTiles;
   }
 
   // Gives units that see nothing their zeros, until one comes that has tiles. False: there are no more. No unit before them may be held: the producer
@@ -217,9 +204,8 @@ class PrefillConsumer90 {
     while (skip_empty_units(place, next)) {
       begin(rows, place);
       for (;;) {
-        // Of the tile whose values are due. Only the first of a unit can reach behind the list.
-        const i32 length = length_of(place.tile);
-        if (!Traits::kFeatures && length >= kTokens && place.tile <= plain_end() && place.tile > place.plain_begin) {
+        const PrefillTiles tiles = present().tiles;
+        if (!Traits::kFeatures && place.tile > place.plain_begin && place.tile <= tiles.plain_end) {
 #pragma unroll 1
           do {
             --place.tile;
@@ -229,34 +215,35 @@ class PrefillConsumer90 {
           } while (place.tile > place.plain_begin);
           continue;
         }
-        const bool same_unit = place.tile > last_tile();
-        const u32 done = reader.index();
-        float scale[2];
-        if (same_unit) {
+        if (place.tile > tiles.last) {
           --place.tile;
-        } else {
-          if (!kQueryInRegisters) release(at.q_empty(q().slot()));
+          issue_step(rows);
+          float carry[2];
+          if (finish_step(rows, place, carry)) carry_over(rows.out, carry);
+          pack_weights(rows.weights, rows.scores);
+          continue;
+        }
+        const u32 done = reader.index();
+        if (!kQueryInRegisters) release(at.q_empty(q().slot()));
+        if (kOverlapUnits) next = take_unit(place);
+        if (!kOverlapUnits || next != Next::kTiles) {
+          float scale[2];
           finish_rows(rows.softmax, scale, done);
-          if (kOverlapUnits) next = take_unit(place);
-          if (!kOverlapUnits || next != Next::kTiles) {
-            finish_values(rows, length, scale, done);
-            if (!kOverlapUnits) next = take_unit(place);
-            break;
-          }
-          rows.softmax = Softmax();
-          load_queries(rows.queries);
+          finish_values(rows, scale, done);
+          if (!kOverlapUnits) next = take_unit(place);
+          break;
         }
-        if (length < kTokens) clear_value_tail(length);
+        RowSoftmax last = rows.softmax;
+        rows.softmax = Softmax();
+        load_queries(rows.queries);
         issue_step(rows);
-        float carry[2];
-        const bool rising = finish_step(rows, place, carry);
-        if (!same_unit) {
-          store(rows.out, scale, done);
-          rows.forget();
-        } else if (rising) {
-          carry_over(rows.out, carry);
-        }
+        float scale[2], carry[2];
+        finish_rows(last, scale, done);
+        finish_step(rows, place, carry);
+        store(rows.out, scale, done);
+        rows.forget();
         pack_weights(rows.weights, rows.scores);
+        clear_value_tail();
       }
     }
   }
@@ -277,18 +264,17 @@ class PrefillConsumer90 {
     float carry[2];
     rows.softmax.update(rows.scores, p.score_scale, carry);
     pack_weights(rows.weights, rows.scores);
+    clear_value_tail();
   }
 
   // Scores of the next tile and values of this one.
   __device__ __forceinline__ void issue_step(Rows &rows) {
     await(at.k_full(k_.slot), k_.phase);
-    const ptx::MatrixDescriptor keys = keys_at(k_.slot);
-    await_turn();
     ptx::wgmma_fence();
-    issue_scores(rows.scores, rows.queries, keys);
+    issue_scores(rows.scores, rows.queries, keys_at(k_.slot));
     await(at.v_full(k_.slot_before()), k_.phase_before());
     ptx::wgmma_fence();
-    issue_values<true>(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
+    issue_values(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
     rows.accumulate = true;
   }
 
@@ -374,11 +360,10 @@ class PrefillConsumer90 {
   }
 
   // The values of a unit's last tile, when there are no scores to issue with them.
-  __device__ __forceinline__ void finish_values(Rows &rows, i32 length, const float (&scale)[2], u32 unit) {
+  __device__ __forceinline__ void finish_values(Rows &rows, const float (&scale)[2], u32 unit) {
     await(at.v_full(k_.slot_before()), k_.phase_before());
-    if (length < kTokens) clear_value_tail(length);
     ptx::wgmma_fence();
-    issue_values<false>(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
+    issue_values(rows.out, rows.weights, values_at(k_.slot_before()), rows.accumulate);
     ptx::wgmma_wait<0>();
     ptx::wgmma_pin(rows.out);
     release(at.v_empty(k_.slot_before()));
@@ -392,19 +377,20 @@ class PrefillConsumer90 {
         for (int i = 0; i < kScores; ++i) scores[i] = soft_cap(scores[i], p.cap_scale);
       }
     }
-    if (place.tile < place.plain_begin || place.tile >= plain_end()) {
-      mask_scores_sm90<kTokens, Traits::kFeatures>(p, reader.at(shared, reader.index()), first_row(), scores, place.tile * kTokens, lane);
+    const PrefillUnit &unit = present();
+    if (place.tile < place.plain_begin || place.tile >= unit.tiles.plain_end) {
+      mask_scores_sm90<kTokens, Traits::kFeatures>(p, unit, first_row(), scores, place.tile * kTokens, ptx::lane_anew());
     }
   }
 
   // A unit's softmax is complete: stores its LSE, and gives what the rows' sums of values are to be multiplied by.
-  __device__ __forceinline__ void finish_rows(Softmax &softmax, float (&scale)[2], u32 index) const {
+  __device__ __forceinline__ void finish_rows(RowSoftmax &softmax, float (&scale)[2], u32 index) const {
     softmax.add_up_lanes();
     const PrefillUnit &unit = reader.at(shared, index);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       scale[half] = normaliser(softmax.sum[half]);
-      if (unit.partial_row >= -1 && lane % 4 == 0) {
+      if (unit.partial_row >= -1 && ptx::lane_anew() % 4 == 0) {
         store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift[half], softmax.sum[half]));
       }
     }
@@ -416,11 +402,11 @@ class PrefillConsumer90 {
     if (unit.partial_row >= -1) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        store_row<Traits::kDimVo, Dtype>(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, out, half, scale[half], lane);
+        store_row<Traits::kDimVo, Dtype>(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, out, half, scale[half], ptx::lane_anew());
       }
     }
     trace_unit(index);
-    reader.release(shared, index, lane);
+    reader.release(shared, index, ptx::lane_anew());
   }
 
   // The first thread of the first group records each unit, from the end of the one before it on; the first of all from the CTA's begin on.
@@ -430,8 +416,8 @@ class PrefillConsumer90 {
     end_trace(p, shared.trace_begin, ptx::thread_anew() == 128, unit.item, unit.head, 1);
   }
 
-  __device__ __forceinline__ PrefillConsumer90(const AttentionParams &params, Shared &shared_memory, u32 warpgroup, u32 warp_lane)
-      : p(params), shared(shared_memory), at{ptx::shared_address(&shared_memory)}, group(warpgroup), lane(warp_lane) {}
+  __device__ __forceinline__ PrefillConsumer90(const AttentionParams &params, Shared &shared_memory, u32 warpgroup)
+      : p(params), shared(shared_memory), at{ptx::shared_address(&shared_memory)}, group(warpgroup), is_first_lane(threadIdx.x % 32 == 0) {}
 };
 
 }  // namespace fp

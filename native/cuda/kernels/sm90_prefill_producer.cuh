@@ -82,9 +82,9 @@ class PrefillProducer90 {
     for (;;) {
       const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
-      const TileRange<Traits> tiles(unit);
-      i32 tile = tiles.end - 1 - skip;
-      for (; tile >= tiles.begin; tile -= kStages) {
+      const PrefillTiles tiles = unit.tiles;
+      i32 tile = tiles.first - skip;
+      for (; tile >= tiles.last; tile -= kStages) {
         const LaneBox box = ask_box(params, unit, tile, lane);
         ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[slot]), phase);
         issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
@@ -94,7 +94,7 @@ class PrefillProducer90 {
                                                 ptx::shared_address(&shared.v_full[slot]), lane);
         phase ^= 1;
       }
-      skip = tiles.begin - 1 - tile;
+      skip = tiles.last - 1 - tile;
       reader.release(shared, unit, lane);
     }
     // The CTA must not end while copies are under way; the consumers have waited for them all.
@@ -109,28 +109,29 @@ class PrefillProducer90 {
   static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks && Traits::KeyTile::kBlockChunks == Traits::QueryTile::kBlockChunks);
   static_assert(kRowsOfWarp <= 32 && kRowsOfWarp % 4 == 0 && kTokens % 4 == 0);
 
-  // Starts the copy of kRows rows, to the tile's rows from `row` on. This lane's row lies at `from`; rows that do not exist become zeros.
-  // kUnroll: how many turns at a time, as registers allow.
-  template <typename Tile, int kRows, int kUnroll>
-  static __device__ __forceinline__ void copy_rows(const char *from, bool exists, u32 target, u32 row) {
+  // Starts the copy of kRows rows, to the tile's rows from `row` on. This lane's row lies `place` times 16 bytes behind `base`, and exists if
+  // its bit of `existing` says so; rows that do not become zeros. kAllExist: all do. kUnroll: how many turns at a time, as registers allow.
+  template <typename Tile, int kRows, int kUnroll, bool kAllExist>
+  static __device__ __forceinline__ void copy_rows(const char *base, u32 place, u32 existing, u32 target, u32 row) {
     const u32 lane = threadIdx.x % 32;
-    const u64 place = reinterpret_cast<u64>(from);
-    const u32 existing = __ballot_sync(0xffffffffu, exists);
     const u32 in_row = lane / kLanes;
+    base += lane % kLanes * 16;
     // Eight rows further on, the swizzle is the same.
     const u32 even = target + Tile::offset(row + in_row, lane % kLanes);
     const u32 odd = target + Tile::offset(row + in_row + kRowsAtOnce, lane % kLanes);
 #pragma unroll kUnroll
     for (int i = 0; i < kRows; i += kRowsAtOnce) {
       const int of_lane = i + static_cast<int>(in_row);
-      const u32 low = __shfl_sync(0xffffffffu, static_cast<u32>(place), of_lane);
-      const u32 high = __shfl_sync(0xffffffffu, static_cast<u32>(place >> 32), of_lane);
+      const char *source = base + static_cast<u64>(__shfl_sync(0xffffffffu, place, of_lane)) * 16;
       if (kRows % kRowsAtOnce != 0 && of_lane >= kRows) break;
-      const char *source = reinterpret_cast<const char *>(static_cast<u64>(high) << 32 | low) + lane % kLanes * 16;
       const u32 row_target = (i / kRowsAtOnce % (8 / kRowsAtOnce) == 0 ? even : odd) + i / 8 * Tile::kGroupBytes;
 #pragma unroll
       for (int block = 0; block < Tile::kBlocks; ++block) {
-        ptx::cp_async_16_or_zero(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes, existing >> of_lane & 1);
+        if constexpr (kAllExist) {
+          ptx::cp_async_16(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes);
+        } else {
+          ptx::cp_async_16_or_zero(row_target + block * Tile::kBlockBytes, source + block * Tile::kRowBytes, existing >> of_lane & 1);
+        }
       }
     }
   }
@@ -144,7 +145,8 @@ class PrefillProducer90 {
       const i32 token_of_tile = divide(of_lane, p.by_group);
       const i32 token = of_lane < rows.num_rows(p) ? rows.token(p, token_of_tile) : -1;
       const i32 head = unit.head * p.group + of_lane - token_of_tile * p.group;
-      copy_rows<typename Traits::QueryTile, 32, 2>(token >= 0 ? p.q + token * p.q_token_bytes + head * p.q_head_bytes : p.q, token >= 0, target, row);
+      const u32 place = token >= 0 ? static_cast<u32>(static_cast<u64>(token * p.q_token_bytes + head * p.q_head_bytes) >> 4) : 0;
+      copy_rows<typename Traits::QueryTile, 32, 1, false>(p.q, place, __ballot_sync(0xffffffffu, token >= 0), target, row);
     }
   }
 
@@ -153,7 +155,7 @@ class PrefillProducer90 {
     const u32 lane = threadIdx.x % 32;
     const u32 thread = threadIdx.x - (128 - kQueryThreads);
     const bool draws = threadIdx.x >= 96;
-    UnitDrawer<Traits> drawer(lane);
+    UnitDrawer<Traits> drawer;
     UnitReader<Traits> reader;
     bool more = draws && drawer.publish(p, shared, 0);
     for (;;) {
@@ -184,8 +186,14 @@ class PrefillProducer90 {
   static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, i32 page, i32 tile, u32 target) {
     const u32 row = threadIdx.x / 32 * kRowsOfWarp;
     const i32 token = tile * kTokens + static_cast<i32>(row + threadIdx.x % 32);
-    const u64 place = static_cast<u64>(max(page, 0)) * page_bytes + static_cast<u64>(slot_at(p, token)) * token_bytes;
-    copy_rows<Tile, kRowsOfWarp, kRowsOfWarp>(base + place, page >= 0, target, row);
+    const u64 bytes = static_cast<u64>(static_cast<u32>(max(page, 0))) * page_bytes + static_cast<u64>(static_cast<u32>(slot_at(p, token))) * token_bytes;
+    const u32 place = static_cast<u32>(bytes >> 4);
+    const u32 existing = __ballot_sync(0xffffffffu, page >= 0 || threadIdx.x % 32 >= kRowsOfWarp);
+    if (existing == 0xffffffffu) {
+      copy_rows<Tile, kRowsOfWarp, 8, true>(base, place, existing, target, row);
+    } else {
+      copy_rows<Tile, kRowsOfWarp, 1, false>(base, place, existing, target, row);
+    }
   }
 
   // The barriers learn of the copies' end from the copies; the consumers fence them (PrefillConsumer90::await).
@@ -193,38 +201,38 @@ class PrefillProducer90 {
     const AttentionParams &p = params.attention;
     const u32 thread = threadIdx.x;
     const u32 lane = thread % 32;
-    UnitDrawer<Traits> drawer(lane);
+    UnitDrawer<Traits> drawer;
     UnitReader<Traits> reader;
     KvPosition k;
     if (thread < 32) drawer.publish(p, shared, 0);
     for (;;) {
       const PrefillUnit &unit = reader.next(shared);
       if (unit.item < 0) break;
-      const TileRange<Traits> tiles(unit);
-      i32 page = ask_page(p, unit, tiles.end - 1);
-      for (i32 tile = tiles.end - 1; tile >= tiles.begin - 1; --tile) {
-        if (tile >= tiles.begin) {
+      const PrefillTiles tiles = unit.tiles;
+      i32 page = ask_page(p, unit, tiles.first);
+      i32 page_before = -1;
+      for (i32 tile = tiles.first; tile >= tiles.last - 1; --tile) {
+        if (tile >= tiles.last) {
           ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
           gather_rows<typename Traits::KeyTile>(p, p.k + unit.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes, page, tile, ptx::shared_address(&shared.k[k.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.k_full[k.slot()]));
         }
         // An empty unit has q too: the consumers count on it.
-        if (tile == tiles.end - 1) {
+        if (tile == tiles.first) {
           const QueryPosition q{reader.index()};
           ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
           copy_queries(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
           ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
           if (thread < 32) drawer.publish(p, shared, reader.index() + 1);
         }
-        if (tile < tiles.end - 1) {
+        if (tile < tiles.first) {
           const KvPosition v{k.count - 1};
-          // Read a tile ago, so in L1.
-          page = ask_page(p, unit, tile + 1);
           ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          gather_rows<typename Traits::ValueTile>(p, p.v + unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page, tile + 1,
+          gather_rows<typename Traits::ValueTile>(p, p.v + unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,
                                                   ptx::shared_address(&shared.v[v.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
         }
+        page_before = page;
         page = ask_page(p, unit, tile - 1);
         k.next();
       }

@@ -64,8 +64,7 @@ struct RingCursor {
 
 template <typename Traits>
 struct PrefillShared90 {
-  // Places for units. The fewer are drawn ahead, the fairer the end; a warp that draws and gathers must not wait for one.
-  static constexpr int kUnits = Traits::kGather ? 4 : 3;
+  static constexpr int kUnits = 4;  // places for them; the drawer waits for none, since it keeps only a unit or two ahead
   u8 q[Traits::kQueryBuffers][Traits::QueryTile::kBytes];
   u8 k[Traits::kStages][Traits::KeyTile::kBytes];
   u8 v[Traits::kStages][Traits::ValueTile::kBytes];
@@ -122,16 +121,6 @@ struct PrefillAddresses90 {
   FP_ADDRESS_OF(v_full, 8)
   FP_ADDRESS_OF(v_empty, 8)
 #undef FP_ADDRESS_OF
-};
-
-// KV tiles of a unit: tile n holds the tokens n * kTokens .. of the page list. They are walked from the last to the first, since the last
-// ones need masks.
-template <typename Traits>
-struct TileRange {
-  i32 begin;
-  i32 end;
-  __device__ __forceinline__ explicit TileRange(const PrefillUnit &unit)
-      : begin(unit.kv_begin / Traits::kTokens), end(unit.kv_end > unit.kv_begin ? (unit.kv_end + Traits::kTokens - 1) / Traits::kTokens : begin) {}
 };
 
 }  // namespace fp

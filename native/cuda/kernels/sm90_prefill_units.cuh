@@ -10,15 +10,14 @@ class UnitDrawer {
   using Shared = PrefillShared90<Traits>;
 
  public:
-  __device__ __forceinline__ explicit UnitDrawer(u32 lane) : lane_(lane) {}
-
   // Draws the next unit, the CTA's index-th, and publishes it, once there is room. False: what it published is that there are no more.
   __device__ __forceinline__ bool publish(const AttentionParams &p, Shared &shared, u32 index) {
+    const u32 lane = ptx::lane_anew();
     const RingPosition<Shared::kUnits> position{index};
     PrefillUnit &unit = shared.units[position.slot()];
     ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.unit_empty[position.slot()]), position.phase() ^ 1);
     const QueueSize size(p);
-    const i32 drawn = index == 0 ? static_cast<i32>(blockIdx.x) : draw(p, size.num_units);
+    const i32 drawn = index == 0 ? static_cast<i32>(blockIdx.x) : draw(p, size.num_units, lane);
     if (drawn < size.num_units) {
       i32 item = size.first_item + drawn;
       i32 head = 0;
@@ -28,11 +27,11 @@ class UnitDrawer {
         head = (drawn - size.num_pieces) / size.num_whole;
         item -= head * size.num_whole;
       }
-      unit.describe(p, item, head, Traits::kRows, lane_);
-    } else if (lane_ == 0) {
+      unit.describe(p, item, head, Traits::kRows, Traits::kTokens, lane);
+    } else if (lane == 0) {
       unit.item = -1;
     }
-    if (lane_ == 0) {
+    if (lane == 0) {
       unit.slot = static_cast<i32>(position.slot());
       ptx::mbarrier_arrive(ptx::shared_address(&shared.unit_full[position.slot()]));
     }
@@ -59,17 +58,15 @@ class UnitDrawer {
 
   // The first units are dealt out by CTA, and drawing starts behind them. Each unit means one draw by the CTA that had it: num_units draws in
   // all. The last of them leaves the counter as the plan had it.
-  __device__ __forceinline__ i32 draw(const AttentionParams &p, i32 num_units) const {
+  __device__ __forceinline__ i32 draw(const AttentionParams &p, i32 num_units, u32 lane) const {
     i32 drawn = 0;
-    if (lane_ == 0) {
+    if (lane == 0) {
       int *counter = const_cast<int *>(&p.header->queue_next);
       drawn = atomicAdd(counter, 1);
       if (drawn == num_units - 1) *counter = 0;
     }
-    return __shfl_sync(0xffffffffu, drawn, 0) + static_cast<i32>(gridDim.x);
+    return __shfl_sync(0xffffffffu, drawn, 0) + static_cast<i32>(ptx::num_ctas_anew());
   }
-
-  u32 lane_;
 };
 
 // Reads the units that were drawn, in order. By whole warps. A unit stays readable until it is released.

@@ -27,21 +27,18 @@ struct PrefillTile90 {
 
 // Gathering rows, and soft cap and custom masks (`features`), take registers from the tile.
 constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool gather, bool features) {
-  if (head_dim_qk == 64) return {2, 128, 3, 1, !features};
+  if (head_dim_qk == 64) return {3, features ? 64 : 96, 3, 1, true};
   if (head_dim_qk == 96) return {2, features ? 112 : 128, 3, 1, !features};
-  if (head_dim_qk == 128) return {2, gather && !features ? 112 : 128, 3, 1, !features};
+  if (head_dim_qk == 128) return {2, 128, 3, 1, !features};
   if (head_dim_qk == 192 && head_dim_vo == 128) return {2, features ? 96 : 128, 2, 1, false};
   if (head_dim_qk == 192) return {2, features ? 64 : 96, 2, 1, false};
   return {2, gather || features ? 48 : 80, 2, 1, false};
 }
 
-// Products of weights and V (16 tokens each) that a group issues after it has passed the turn.
-constexpr int prefill_late_steps_sm90 = 2;
-
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }
 constexpr int prefill_threads_sm90(const PrefillTile90 &tile) { return (tile.consumers + 1) * 128; }
 
-constexpr int prefill_control_bytes_sm90 = 512;  // units and barriers
+constexpr int prefill_control_bytes_sm90 = 640;  // units and barriers
 
 constexpr int prefill_shared_bytes_sm90(const PrefillTile90 &tile, int head_dim_qk, int head_dim_vo) {
   return tile.query_buffers * prefill_rows_sm90(tile) * head_dim_qk * 2 + tile.stages * tile.kv_tile * (head_dim_qk + head_dim_vo) * 2 +

@@ -5,6 +5,15 @@
 
 namespace fp {
 
+// The KV tiles of a unit: tile n holds the tokens n * tile_tokens .. of the page list. They are walked from the last to the first, since the
+// last ones need masks.
+struct alignas(16) PrefillTiles {
+  i32 first;  // to be walked
+  i32 last;   // above `first`: the unit's rows see nothing
+  i32 plain_begin;  // tiles plain_begin <= n < plain_end need no mask
+  i32 plain_end;
+};
+
 struct alignas(16) PrefillUnit {
   i32 item;  // -1: there are no more, and the rest means nothing
   i32 head;  // KV head
@@ -20,16 +29,17 @@ struct alignas(16) PrefillUnit {
   // token's position.
   i32 see_begin;
   i32 see_end;
-  i32 all_begin;  // every row sees these, before a packed mask
-  i32 all_end;
   i32 packed_tile;  // the tile, if it has a packed mask; else -1
   i32 slot;         // where in shared memory this is
+  i32 tail;         // tokens of the page list from the first KV tile's first token on
+  i32 spare;
+  PrefillTiles tiles;
 
   __device__ __forceinline__ TileRows rows() const { return {token_begin, num_tokens, gathered, 0}; }
 
   // Fills it in. Whatever the plan says, nothing outside of the capacities in the params is touched. By a whole warp: the lanes read the
   // entries of the plan word by word, which takes two reads and few registers; lane 0 writes.
-  __device__ __forceinline__ void describe(const AttentionParams &p, i32 item_index, i32 kv_head, i32 max_rows, u32 lane) {
+  __device__ __forceinline__ void describe(const AttentionParams &p, i32 item_index, i32 kv_head, i32 max_rows, i32 tile_tokens, u32 lane) {
     const i32 work_word = lane < sizeof(WorkItem) / 4 ? __ldg(reinterpret_cast<const i32 *>(p.work + item_index) + lane) : 0;
 #define FP_WORK(field) __shfl_sync(0xffffffffu, work_word, static_cast<int>(reinterpret_cast<u64>(&static_cast<const WorkItem *>(nullptr)->field)) / 4)
     i32 tile_index = FP_WORK(tile);
@@ -66,7 +76,7 @@ struct alignas(16) PrefillUnit {
       gathered = is_gathered;
     }
     i32 first_from = -unlimited_window, first_to = unlimited_window;
-    i32 from = from_token, to = to_token;
+    i32 from = from_token, to = to_token;  // every row sees these, before a packed mask
     i32 packed = -1;
     if (FP_WORK(needs_mask) != 0) {
       const i32 origin = (is_gathered ? 0 : first_pos) - first_kv_pos;
@@ -98,13 +108,15 @@ struct alignas(16) PrefillUnit {
     if (lane == 0) {
       see_begin = first_from;
       see_end = first_to;
-      all_begin = from;
-      all_end = to;
       packed_tile = packed;
+      const i32 last = from_token / tile_tokens;
+      const i32 end = to_token > from_token ? (to_token + tile_tokens - 1) / tile_tokens : last;
+      tail = length - (end - 1) * tile_tokens;
+      tiles = {end - 1, last, max(last, (from + tile_tokens - 1) / tile_tokens), to / tile_tokens};
     }
   }
 };
-static_assert(sizeof(PrefillUnit) == 64);
+static_assert(sizeof(PrefillUnit) == 80);
 
 // A row's columns of a thread, 8 j + e with e < 2, as bit 2 j + e: those below x.
 __device__ __forceinline__ u32 columns_below(i32 x, i32 num_bits) {
