@@ -116,6 +116,7 @@ class PrefillProducer90 {
     const u32 lane = threadIdx.x % 32;
     const u32 in_row = lane / kLanes;
     base += lane % kLanes * 16;
+    asm volatile("" : "+l"(base));  // one sum now, rather than two for each row
     // Eight rows further on, the swizzle is the same.
     const u32 even = target + Tile::offset(row + in_row, lane % kLanes);
     const u32 odd = target + Tile::offset(row + in_row + kRowsAtOnce, lane % kLanes);
@@ -173,22 +174,24 @@ class PrefillProducer90 {
     }
   }
 
-  // The page of this lane's row; -1: its token is outside of the range, or the page outside of the cache.
+  // The page of this lane's row, as the page table says; -1: its token is outside of the range. Not to be looked at before it is used: it is
+  // still on its way.
   static __device__ __forceinline__ i32 ask_page(const AttentionParams &p, const PrefillUnit &unit, i32 tile) {
     const i32 token = tile * kTokens + static_cast<i32>(threadIdx.x / 32 * kRowsOfWarp + threadIdx.x % 32);
-    if (token >= unit.kv_end || token < unit.kv_begin) return -1;
-    const i32 page = page_at(p, unit.page_begin, token);
-    return static_cast<u32>(page) < static_cast<u32>(p.num_pages) ? page : -1;
+    return token >= unit.kv_begin && token < unit.kv_end ? page_at(p, unit.page_begin, token) : -1;
   }
 
   // Starts the copy of one tile of K or V. Rows without a page become zeros.
   template <typename Tile>
-  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, u32 page_bytes, u32 token_bytes, i32 page, i32 tile, u32 target) {
+  static __device__ __forceinline__ void gather_rows(const AttentionParams &p, const char *base, i64 head_bytes, u32 page_bytes, u32 token_bytes, i32 page, i32 tile,
+                                                     u32 target) {
     const u32 row = threadIdx.x / 32 * kRowsOfWarp;
     const i32 token = tile * kTokens + static_cast<i32>(row + threadIdx.x % 32);
-    const u64 bytes = static_cast<u64>(static_cast<u32>(max(page, 0))) * page_bytes + static_cast<u64>(static_cast<u32>(slot_at(p, token))) * token_bytes;
+    const bool exists = static_cast<u32>(page) < static_cast<u32>(p.num_pages);
+    const u64 bytes = static_cast<u64>(exists ? static_cast<u32>(page) : 0) * page_bytes + static_cast<u64>(static_cast<u32>(slot_at(p, token))) * token_bytes;
     const u32 place = static_cast<u32>(bytes >> 4);
-    const u32 existing = __ballot_sync(0xffffffffu, page >= 0 || threadIdx.x % 32 >= kRowsOfWarp);
+    const u32 existing = __ballot_sync(0xffffffffu, exists || threadIdx.x % 32 >= kRowsOfWarp);
+    base += head_bytes;
     if (existing == 0xffffffffu) {
       copy_rows<Tile, kRowsOfWarp, 8, true>(base, place, existing, target, row);
     } else {
@@ -214,7 +217,7 @@ class PrefillProducer90 {
       for (i32 tile = tiles.first; tile >= tiles.last - 1; --tile) {
         if (tile >= tiles.last) {
           ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
-          gather_rows<typename Traits::KeyTile>(p, p.k + unit.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes, page, tile, ptx::shared_address(&shared.k[k.slot()]));
+          gather_rows<typename Traits::KeyTile>(p, p.k, unit.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes, page, tile, ptx::shared_address(&shared.k[k.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.k_full[k.slot()]));
         }
         // An empty unit has q too: the consumers count on it.
@@ -228,7 +231,7 @@ class PrefillProducer90 {
         if (tile < tiles.first) {
           const KvPosition v{k.count - 1};
           ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          gather_rows<typename Traits::ValueTile>(p, p.v + unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,
+          gather_rows<typename Traits::ValueTile>(p, p.v, unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,
                                                   ptx::shared_address(&shared.v[v.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
         }
