@@ -23,7 +23,9 @@ class PrefillConsumer90 {
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
   using Softmax = QuickSoftmax<Dtype>;
-  static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;  // where there are registers for it
+  // Where registers are short.
+  static constexpr bool kShortOfRegisters = Traits::kConsumers > 2;
+  static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;
   using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
   static constexpr u32 kGroupBarrier = 1;  // named barriers, one a group, of its own threads; 0 is __syncthreads
@@ -210,7 +212,7 @@ class PrefillConsumer90 {
           do {
             --place.tile;
             issue_step(rows);
-            finish_plain_step(rows);
+            finish_later_step<true>(rows, place);
             pack_weights(rows.weights, rows.scores);
           } while (place.tile > place.plain_begin);
           continue;
@@ -218,8 +220,7 @@ class PrefillConsumer90 {
         if (place.tile > tiles.last) {
           --place.tile;
           issue_step(rows);
-          float carry[2];
-          if (finish_step(rows, place, carry)) carry_over(rows.out, carry);
+          finish_later_step<false>(rows, place);
           pack_weights(rows.weights, rows.scores);
           continue;
         }
@@ -237,9 +238,10 @@ class PrefillConsumer90 {
         rows.softmax = Softmax();
         load_queries(rows.queries);
         issue_step(rows);
-        float scale[2], carry[2];
-        finish_rows(last, scale, done);
-        finish_step(rows, place, carry);
+        float scale[2];
+        if (!kShortOfRegisters) finish_rows(last, scale, done);
+        finish_first_step(rows, place);
+        if (kShortOfRegisters) finish_rows(last, scale, done);
         store(rows.out, scale, done);
         rows.forget();
         pack_weights(rows.weights, rows.scores);
@@ -278,34 +280,40 @@ class PrefillConsumer90 {
     rows.accumulate = true;
   }
 
-  // Softmax of those scores, and the end of those products. True if out is to be multiplied by carry.
-  __device__ __forceinline__ bool finish_step(Rows &rows, const Place &place, float (&carry)[2]) {
+  // Softmax of those scores, of a unit's first tile, and the end of those products, which are of the unit before it.
+  __device__ __forceinline__ void finish_first_step(Rows &rows, const Place &place) {
     ptx::wgmma_wait<1>();
     ptx::wgmma_pin(rows.scores);
     release(at.k_empty(k_.slot));
     adjust(rows.scores, place);
-    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
+    float carry[2];
+    rows.softmax.update(rows.scores, p.score_scale, carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
     end_values(rows);
-    return rising;
   }
 
-  // The same where no score needs adjusting, and all is done.
-  __device__ __forceinline__ void finish_plain_step(Rows &rows) {
-    ptx::wgmma_wait<1>();
-    ptx::wgmma_pin(rows.scores);
+  // The same for a tile that is not its unit's first, and out is multiplied already. kPlain: no score needs adjusting.
+  template <bool kPlain>
+  __device__ __forceinline__ void finish_later_step(Rows &rows, const Place &place) {
     float carry[2];
     if constexpr (!kQuickSoftmax) {
+      ptx::wgmma_wait<1>();
+      ptx::wgmma_pin(rows.scores);
       release(at.k_empty(k_.slot));
+      if (!kPlain) adjust(rows.scores, place);
       const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
       ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
       end_values(rows);
       if (rising) carry_over(rows.out, carry);
     } else {
+      ptx::wgmma_wait<1>();
+      ptx::wgmma_pin(rows.scores);
+      if (!kPlain) adjust(rows.scores, place);
       if (!rows.softmax.weigh_by_shift(rows.scores, p.score_scale)) {
         ptx::wgmma_wait<0>();
         ptx::wgmma_pin(rows.out);
         compute_scores(rows.scores, rows.queries);
+        if (!kPlain) adjust(rows.scores, place);
         if (rows.softmax.update(rows.scores, p.score_scale, carry)) carry_over(rows.out, carry);
       }
       release(at.k_empty(k_.slot));
@@ -390,7 +398,7 @@ class PrefillConsumer90 {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       scale[half] = normaliser(softmax.sum[half]);
-      if (unit.partial_row >= -1 && ptx::lane_anew() % 4 == 0) {
+      if ((unit.partial_row >= 0 || (unit.partial_row == -1 && p.lse != nullptr)) && ptx::lane_anew() % 4 == 0) {
         store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift[half], softmax.sum[half]));
       }
     }

@@ -215,6 +215,7 @@ class PrefillProducer90 {
       i32 page = ask_page(p, unit, tiles.first);
       i32 page_before = -1;
       for (i32 tile = tiles.first; tile >= tiles.last - 1; --tile) {
+        const i32 page_after = ask_page(p, unit, tile - 1);
         if (tile >= tiles.last) {
           ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[k.slot()]), k.phase() ^ 1);
           gather_rows<typename Traits::KeyTile>(p, p.k, unit.head * p.k_head_bytes, p.k_page_bytes, p.k_token_bytes, page, tile, ptx::shared_address(&shared.k[k.slot()]));
@@ -236,7 +237,7 @@ class PrefillProducer90 {
           ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
         }
         page_before = page;
-        page = ask_page(p, unit, tile - 1);
+        page = page_after;
         k.next();
       }
       --k.count;

@@ -32,7 +32,7 @@ struct PrefillTraits90 {
   using ValueTile = SwizzledTile<kTokens, kVo>;
   // The warpgroups share what the CTA was launched with: 65536 registers over its threads, each thread's rounded down to a multiple of 8.
   static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
-  static constexpr int kProducerRegisters = kGather ? 56 : 40;
+  static constexpr int kProducerRegisters = !kGather ? 40 : kTile.query_in_registers ? 56 : 64;
   static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
   static_assert(kTokens % 16 == 0);
 };

@@ -147,7 +147,7 @@ struct SoftmaxState {
 };
 
 // An empty row's output is 0 and its LSE -inf: here, and nowhere else.
-__device__ __forceinline__ float normaliser(float sum) { return sum == 0.f ? 0.f : 1.f / sum; }
+__device__ __forceinline__ float normaliser(float sum) { return sum == 0.f ? 0.f : ptx::reciprocal(sum); }
 __device__ __forceinline__ float natural_lse(float max, float sum) { return sum == 0.f ? -kInfinity : (max + ptx::log2(sum)) * kLn2; }
 
 // Weights as the A fragment of 16 tokens: the C fragments of two neighbouring token tiles are one.
