@@ -4,7 +4,10 @@
 // What keeps the matrix units busy (FlashAttention-3, sections 3.1 and 3.2):
 //   - within a group, the product q K of a tile is issued before the softmax of the last one is used, so that weights . V of the
 //     last tile runs beside the softmax of this one;
-//   - between groups, an order of turns: while one group issues its two products, the others are at their softmax.
+//   - between groups, one's products run beside the other's softmax. Nothing orders them: each group needs the matrix units for 1024 clocks of
+//     a step and is at its softmax for about as long, so they fall into place by themselves.
+// A step is a chain: products of K, softmax, packing, the next products. It must be shorter than the matrix work of all groups, so all that
+// is not needed in it is elsewhere: see docs/kernels/prefill.md.
 //
 // Units are drawn from the plan's queue, the longest first, so that no CTA is left with a long one at the end; CTAs that run at the
 // same time are at the same KV head and share its K and V in L2.

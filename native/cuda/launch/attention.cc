@@ -119,7 +119,6 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.window_right = args.causal ? 0 : window(args.window_right);
   const double cap = args.logits_soft_cap;
   p.score_scale = static_cast<float>((cap > 0 ? cap : args.sm_scale) * log2e);
-  p.score_unscale = 1 / p.score_scale;
   p.cap_scale = cap > 0 ? static_cast<float>(args.sm_scale / cap) : 0.0f;
   p.kv_is_e5m2 = args.kv_dtype == FP_E5M2;
   p.k_scale = args.k_scale;

@@ -140,7 +140,6 @@ struct AttentionParams {
   int window_right;
   // The weight of a score x = q . k is 2^(score_scale x - max). With a soft cap, x becomes tanh(cap_scale x) first.
   float score_scale;
-  float score_unscale;  // 1 / score_scale
   float cap_scale;  // 0: no soft cap
 
   // Of K and V in FP8: an element of head h means itself times scale times head_scales[h], if there are any.

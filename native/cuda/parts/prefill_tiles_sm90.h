@@ -5,14 +5,17 @@
 //
 // Worked example, d = 128, two consumers, KV tile 128: a step is 128 rows x 128 tokens.
 //   matrix   2 x 2 x 128 x 128 x 128 FLOP: 2048 clocks.
-//   exp2     16384: 1024 clocks, beside the matrix work of the other warpgroup. Other softmax instructions: some 230 issue slots a warp
-//            and step, twice on each of the four schedulers: 460 clocks. So softmax hides, if the two groups take turns.
-//   shared   K (64 KB, each group reads it), V (64 KB), q (32 KB): 160 KB at 128 bytes a clock: 1250 clocks.
+//   exp2     16384: 1024 clocks, beside the matrix work of the other warpgroup.
+//   chain    of a group: q K 512, then 192 softmax instructions a warp, which while the matrix units read registers take about 1000 clocks,
+//            packing 100, issuing and waiting 200: below 2048, so the matrix units are the limit.
+//   issue    330 instructions a warp and step, twice on each of the four schedulers, and a fetching warp's 30: a third of the slots.
+//   shared   K (64 KB, each group reads it), V (64 KB): 128 KB at 128 bytes a clock: 1024 clocks. q is read once a unit.
 //   L2       K and V, 64 KB a step: 32 bytes a clock and SM, half of what L2 gives.
-//   registers  of a consumer thread: output 64, scores 64, weights as bf16 32, softmax state 4, some 30 of addresses: 194 of 232.
-//   memory   q 2 x 32 KB, K and V 2 x 2 x 32 KB: 192 KB of 227.
-// d = 64: exp2 and matrix work take 1024 clocks each for 128 x 128: three warpgroups keep the schedulers busier than two.
-// d = 256: the output fills 128 registers, q 64 KB: a KV tile of 80.
+//   registers  of a consumer thread: output 64, scores 64, q 32, weights as bf16 32, softmax state 4, some 30 of addresses: 226 of 232.
+//   memory   q 32 KB, K and V 3 x 2 x 32 KB: 224 KB of 227.
+// d = 64: exp2 takes as many clocks as the matrix work, so a chain is 1.5 times what two groups' matrix work lasts: three groups, and a KV tile
+// of 96 so that 152 registers a thread are enough.
+// d = 192: q stays in shared memory. d = 256: the output fills 128 registers, q 64 KB: a KV tile of 80.
 #pragma once
 
 namespace fp {

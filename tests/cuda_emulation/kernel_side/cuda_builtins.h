@@ -66,7 +66,6 @@ inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
 }
 // To nearest even; for what an int holds.
 inline int __float2int_rn(float x) { return static_cast<int>(std::nearbyint(x)); }
-inline int __vimax3_s32(int a, int b, int c) { return max(max(a, b), c); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
@@ -98,6 +97,6 @@ inline T atomicAdd(T *address, T value) {
 }
 inline void __threadfence() {}
 
-inline void __syncthreads(emulation::Site site = emulation::Site::current()) { emulation::cta_barrier(0, 0, true, site); }
+inline void __syncthreads(emulation::Site site = emulation::Site::current()) { emulation::cta_barrier(0, 0, site); }
 
 #include "warp_functions.h"

@@ -33,7 +33,7 @@ void warp_collective(const char *name, u32 mask, void *lane, WarpWork work, cons
 void warp_barrier(u32 mask, const Site &site);
 
 // Barrier `id` of the CTA; num_threads 0: all of the CTA's threads that have not ended.
-void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site);
+void cta_barrier(u32 id, u32 num_threads, const Site &site);
 
 // After an atomic operation: lets threads of other CTAs run.
 void after_atomic();

@@ -34,7 +34,7 @@ void warp_barrier(u32 mask, const Site &site) {
   warp_collective("__syncwarp", mask, nullptr, [](void *const *, u32) {}, site);
 }
 
-void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site) {
+void cta_barrier(u32 id, u32 num_threads, const Site &site) {
   Thread &me = self();
   Cta &cta = *me.cta;
   ++me.num_barriers;
@@ -49,7 +49,6 @@ void cta_barrier(u32 id, u32 num_threads, bool waits, const Site &site) {
     cta.wake_all(barrier.waiting);
     return;
   }
-  if (!waits) return;
   barrier.waiting.push_back(&me);
   cta.block(me, "barrier", id, site);
 }
