@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "aa3d81ffad7bd9b1acfc2e31bcb7b0d5d4cb56159537d65eabc0ce2f327b0d37", bytes: 6556648 },
-  "linux-arm64": { sha256: "d55fd12a94c4ec3c0346328140b1f2c21f85a2ba5e649cd8b8c10c405a85accd", bytes: 5940320 },
-  "darwin-arm64": { sha256: "2fee22a7fb1af1f61b182d5d25251d51a946cc05d3f45ba474153f843e872fb5", bytes: 1198064 },
+  "linux-x64": { sha256: "b501030fb91299d7d63e53f7833d92564847a19bc18d6c5679abacec9984605f", bytes: 6615560 },
+  "linux-arm64": { sha256: "f3c1e9c79c9f0bbaabacd4bae954beaba1c47b88751483775d5dbac0d54cb9c2", bytes: 5999184 },
+  "darwin-arm64": { sha256: "f8c2645d3d5c50c2e2a1dc855b031ebc48ce968716b869dc99ca7a42b5d54327", bytes: 1198064 },
 };

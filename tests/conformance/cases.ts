@@ -58,6 +58,18 @@ export const EDGE_CASES: AttentionCase[] = [
     magnitude: 40,
     dtype: "f16",
   },
+  ...(["bf16", "f16"] as const).flatMap((dtype) =>
+    [16, 5].map((pageSize): AttentionCase => ({
+      ...plain,
+      name: `scores that rise by far from tile to tile, ${dtype}, page ${pageSize}`,
+      qoLens: [70],
+      kvLens: [700],
+      causal: true,
+      magnitude: 16,
+      dtype,
+      pageSize,
+    }))
+  ),
   { ...plain, name: "another scale", qoLens: [1, 9], kvLens: [257, 100], smScale: 0.3 },
   { ...plain, name: "fully masked rows by mask", qoLens: [3, 20], kvLens: [40, 70], maskDensity: 0.03 },
   { ...plain, name: "random mask over prefill", qoLens: [130, 1], kvLens: [300, 65], maskDensity: 0.5, causal: true },

@@ -36,7 +36,7 @@ function scoreError({ scoreMagnitude }: OracleRow, logitsSoftCap: number): numbe
 export function outTolerance(row: OracleRow, d: number, dtype: DType, logitsSoftCap: number): number {
   const kind = dtype as FloatDType;
   const weights = ROUNDING[kind] + 2 * scoreError(row, logitsSoftCap) + 2 ** -18;
-  const flushed = kind === "f16" ? 2 ** -25 * row.spread[d] : 0;
+  const flushed = (kind === "f16" ? 2 ** -25 : 2 ** -126) * row.spread[d];
   return 1.05 * (roundingOf(kind, row.out[d]) + row.outMagnitude[d] * weights + flushed);
 }
 
