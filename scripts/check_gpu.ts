@@ -3,7 +3,7 @@
  * golden and the CPU, the demo, from Deno and from Bun, and attention under compute-sanitizer. Writes a record.
  *
  *   deno task check-gpu                                 all of it
- *   deno task check-gpu --only memcheck                 the checks that have a word in their name
+ *   deno task check-gpu --only "memcheck|demo"          the checks that have one of these in their name
  *   deno task check-gpu --record FILE                   where the record goes (default: bench/results/gpu_checks.json); checks of the same
  *                                                       build that are in it already, and were not run again, stay
  */
@@ -19,8 +19,8 @@ const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 /** A sanitizer finds errors that a program does not notice: then it ends with this. */
 const SANITIZER_FOUND_ERRORS = 86;
 
-async function run(check: Check, bun: string): Promise<Outcome> {
-  const program = check.runtime === "deno" ? Deno.execPath() : bun;
+async function run(check: Check): Promise<Outcome> {
+  const program = check.runtime === "deno" ? Deno.execPath() : await findBun(root);
   const wrapper = check.sanitizer === undefined
     ? []
     : ["compute-sanitizer", "--tool", check.sanitizer, "--error-exitcode", `${SANITIZER_FOUND_ERRORS}`];
@@ -64,20 +64,19 @@ function one(isPassed: boolean): { passed: number; failed: number } {
 }
 
 const only = option("only");
-const wanted = CHECKS.filter(({ name }) => only === undefined || only.split(",").some((word) => name.includes(word)));
+const wanted = CHECKS.filter(({ name }) => only === undefined || only.split("|").some((word) => name.includes(word)));
 if (wanted.length === 0) {
   console.error(`No check has ${only} in its name. There are:\n${CHECKS.map(({ name }) => `  ${name}`).join("\n")}`);
   Deno.exit(2);
 }
 const record = option("record") ?? `${root}/bench/results/gpu_checks.json`;
-const bun = await findBun(root);
 using device = await openDevice({ backend: "cuda" }).catch((error: Error) => {
   console.error(error.message);
   Deno.exit(1);
 });
 let numFailed = 0;
 for (const check of wanted) {
-  const outcome = await run(check, bun);
+  const outcome = await run(check);
   numFailed += outcome.failed;
   console.log(
     `${

@@ -145,7 +145,7 @@ class PrefillConsumer90 {
   // A KV tile of the present unit.
   struct Place {
     i32 tile;
-    i32 plain_begin;  // down to this one, tiles below plain_end() need no mask
+    i32 plain_begin;  // down to this one, tiles below the unit's plain_end need no mask
   };
   __device__ __forceinline__ const PrefillUnit &present() const { return reader.at(shared, reader.index()); }
 
