@@ -68,6 +68,7 @@ class DecodeLoop {
     Queries q;
     bool has_queries = false;
     if constexpr (kQueriesFirst) {
+      prefetch_queries(p, thread);
       const Item work(p, item_begin);
       if (work.num_heads > 0) {
         q.load(p, shared, TileRows(p, work.tile, decode_rows), work.head_begin, warp, lane);
@@ -170,6 +171,17 @@ class DecodeLoop {
     i32 offset_;
     u32 lane_;
   };
+
+  // Fetches q into L2, by all CTAs together, a sector for each thread: as much as that is of it. What an item finds there it need not ask memory for,
+  // which is busy with K and V.
+  static __device__ __forceinline__ void prefetch_queries(const AttentionParams &p, u32 thread) {
+    constexpr u32 kSectors = Traits::kDimQk * 2 / sector_bytes;
+    const u32 at = thread * gridDim.x + blockIdx.x;
+    const u32 row = at / kSectors;
+    const u32 token = row / static_cast<u32>(p.num_qo_heads);
+    const u32 head = row - token * static_cast<u32>(p.num_qo_heads);
+    if (token < static_cast<u32>(p.num_tokens)) ptx::prefetch_l2(p.q + (token * p.q_token_bytes + head * p.q_head_bytes) + at % kSectors * sector_bytes);
+  }
 
   // The rows of q as A fragments: 16 rows of which few may exist.
   class Queries {

@@ -65,7 +65,9 @@ template <typename Dtype, int kDimVo>
 struct MergeRow {
   static constexpr int kVectors = kDimVo / 4;  // of four columns
   static constexpr int kSteps = (kVectors + 31) / 32;
-  static constexpr int kWide = 16 / kSteps;  // partials whose outputs are under way at once
+  // Partials whose outputs are under way at once: many, or if there are no more, few.
+  static constexpr int kWide = 16 / kSteps;
+  static constexpr int kNarrow = 4;
   static constexpr i32 kHeld = MergePlan::kHeld;
   static_assert(kHeld == 2);
 
@@ -76,15 +78,61 @@ struct MergeRow {
 
   __device__ __forceinline__ i32 workspace_row(i32 first) const { return static_cast<i32>(min(static_cast<i64>(max(first, 0)) + row, static_cast<i64>(p.max_partial_rows - 1))); }
 
-  // The outputs of kWide partials: of their rows of the workspace, which `held` has in the lanes from `begin` on. Without conditions: a load of which
+  // The outputs of kAtOnce partials: of their rows of the workspace, which `held` has in the lanes from `begin` on. Without conditions: a load of which
   // is not known whether it is made is waited for before the next. Past the last partial, and past a row's end, it is what exists anyway.
-  __device__ __forceinline__ void load(float4 (&value)[kWide][kSteps], i32 held, i32 begin) const {
+  template <int kAtOnce>
+  __device__ __forceinline__ void load(float4 (&value)[kAtOnce][kSteps], i32 held, i32 begin) const {
 #pragma unroll
-    for (int u = 0; u < kWide; ++u) {
+    for (int u = 0; u < kAtOnce; ++u) {
       const i32 from_row = __shfl_sync(0xffffffffu, held, begin + u);
       const float4 *from = reinterpret_cast<const float4 *>(p.partial_out + static_cast<i64>(from_row) * kDimVo);
 #pragma unroll
       for (int s = 0; s < kSteps; ++s) value[u][s] = __ldcg(from + min(static_cast<i32>(lane) + 32 * s, kVectors - 1));
+    }
+  }
+
+  // Adds `count` partials up, whose rows and LSE the lanes hold; the outputs of kAtOnce are under way at once.
+  template <int kAtOnce>
+  __device__ __forceinline__ void add_up(const i32 (&rows)[kHeld], float (&lse)[kHeld], i32 count, float &top, float &sum, float4 (&total)[kSteps]) const {
+    float4 value[kAtOnce][kSteps];
+    load<kAtOnce>(value, rows[0], 0);
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) {
+      if (32 * h + static_cast<i32>(lane) >= count) lse[h] = -kInfinity;
+    }
+    const float before = top;
+    float higher = top;
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) higher = fmaxf(higher, lse[h]);
+    top = warp_max(higher);
+    const float carry = state_weight(before, top);
+    float weights[kHeld];
+    sum *= carry;
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) sum += weights[h] = state_weight(lse[h], top);
+#pragma unroll
+    for (int s = 0; s < kSteps; ++s) {
+      total[s].x *= carry;
+      total[s].y *= carry;
+      total[s].z *= carry;
+      total[s].w *= carry;
+    }
+#pragma unroll 1
+    for (i32 i = 0; i < count; i += kAtOnce) {
+      if (i > 0) load<kAtOnce>(value, i < 32 ? rows[0] : rows[1], i % 32);
+#pragma unroll
+      for (int u = 0; u < kAtOnce; ++u) {
+        const float weight = __shfl_sync(0xffffffffu, i < 32 ? weights[0] : weights[1], i % 32 + u);
+        // A partial that saw nothing may hold anything, NaN too.
+        const bool has_seen = weight != 0.f;
+#pragma unroll
+        for (int s = 0; s < kSteps; ++s) {
+          total[s].x += weight * (has_seen ? value[u][s].x : 0.f);
+          total[s].y += weight * (has_seen ? value[u][s].y : 0.f);
+          total[s].z += weight * (has_seen ? value[u][s].z : 0.f);
+          total[s].w += weight * (has_seen ? value[u][s].w : 0.f);
+        }
+      }
     }
   }
 
@@ -109,45 +157,10 @@ struct MergeRow {
         rows[h] = workspace_row(rows[h]);
         lse[h] = __ldcg(p.partial_lse + rows[h]);
       }
-      float4 value[kWide][kSteps];
-      load(value, rows[0], 0);
-#pragma unroll
-      for (i32 h = 0; h < kHeld; ++h) {
-        if (32 * h + static_cast<i32>(lane) >= count) lse[h] = -kInfinity;
-      }
-      const float before = top;
-      float higher = top;
-#pragma unroll
-      for (i32 h = 0; h < kHeld; ++h) higher = fmaxf(higher, lse[h]);
-      top = warp_max(higher);
-      const float carry = state_weight(before, top);
-      float weights[kHeld];
-      sum *= carry;
-#pragma unroll
-      for (i32 h = 0; h < kHeld; ++h) sum += weights[h] = state_weight(lse[h], top);
-#pragma unroll
-      for (int s = 0; s < kSteps; ++s) {
-        total[s].x *= carry;
-        total[s].y *= carry;
-        total[s].z *= carry;
-        total[s].w *= carry;
-      }
-#pragma unroll 1
-      for (i32 i = 0; i < count; i += kWide) {
-        if (i > 0) load(value, i < 32 ? rows[0] : rows[1], i % 32);
-#pragma unroll
-        for (int u = 0; u < kWide; ++u) {
-          const float weight = __shfl_sync(0xffffffffu, i < 32 ? weights[0] : weights[1], i % 32 + u);
-          // A partial that saw nothing may hold anything, NaN too.
-          const bool has_seen = weight != 0.f;
-#pragma unroll
-          for (int s = 0; s < kSteps; ++s) {
-            total[s].x += weight * (has_seen ? value[u][s].x : 0.f);
-            total[s].y += weight * (has_seen ? value[u][s].y : 0.f);
-            total[s].z += weight * (has_seen ? value[u][s].z : 0.f);
-            total[s].w += weight * (has_seen ? value[u][s].w : 0.f);
-          }
-        }
+      if (count <= kNarrow) {
+        add_up<kNarrow>(rows, lse, count, top, sum, total);
+      } else {
+        add_up<kWide>(rows, lse, count, top, sum, total);
       }
     }
     sum = warp_sum(sum);
