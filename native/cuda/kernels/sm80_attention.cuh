@@ -9,6 +9,7 @@ namespace fp {
 template <typename Traits>
 __device__ __forceinline__ void attention(const AttentionParams &p) {
   extern __shared__ __align__(1024) u8 shared_memory[];
+  prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
   const ItemRange items = cta_items(p);
   if constexpr (kTileArch == 90 && !Traits::kFp8) {
     // Prefill tiles are in the queue of sm90_prefill.cuh.

@@ -21,7 +21,7 @@ template <typename Traits>
 struct DecodeShared {
   u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
   u8 q[decode_query_bytes(Traits::kDimQk, Traits::kKvBytes)];  // of all warps, if registers can't hold it
-  float merge[decode_warps][decode_rows][decode_merge_pitch];
+  float merge[decode_warps * decode_rows * decode_merge_pitch];
   float shift[decode_warps][decode_rows];
   float sum[decode_warps][decode_rows];
   i32 is_last_piece;
@@ -42,6 +42,10 @@ class DecodeLoop {
   using ValuePointer = typename Values::Pointer;
   static constexpr int kSlots = Traits::kDecodeSlots;
   static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk, Traits::kKvBytes);
+  // Queries are asked for ahead of K and V, which would keep them waiting. Before Hopper some kernels have no registers for it.
+  static constexpr bool kQueriesFirst = kTileArch == 90;
+  // Two ways to merge need more code, and registers.
+  static constexpr bool kHalvesMerge = kTileArch == 90 && !(Traits::kFp8 && Traits::kDimVo == 256);
   static constexpr u32 kMergeBarrier = 1;
   static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
@@ -59,7 +63,19 @@ class DecodeLoop {
     const KeyPointer k_pointer = KeyPointer::columns_first(lane);
     const ValuePointer v_pointer = ValuePointer::rows_first(lane);
     const bool is_e5m2 = p.kv_is_e5m2 != 0;
+    if (item_begin >= item_end) return;
     Ring ring(p, shared.cursors[warp], ptx::shared_address(&shared.rings[warp]), item_begin, item_end, warp * decode_chunk, lane);
+    Queries q;
+    bool has_queries = false;
+    if constexpr (kQueriesFirst) {
+      prefetch_queries(p, thread);
+      const Item work(p, item_begin);
+      if (work.num_heads > 0) {
+        q.load(p, shared, TileRows(p, work.tile, decode_rows), work.head_begin, warp, lane);
+        has_queries = true;
+      }
+    }
+    ring.fill(p);
 
     for (i32 item = item_begin; item < item_end; ++item) {
       begin_trace(p, shared.trace_begin, thread == 0);
@@ -68,7 +84,8 @@ class DecodeLoop {
       const bool needs_mask = __ldg(&p.work[item].needs_mask) != 0;
       const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
       for (i32 head = 0; head < work.num_heads; ++head) {
-        const Queries q(p, shared, rows, work.head_begin + head, warp, lane);
+        if (!kQueriesFirst || !has_queries) q.load(p, shared, rows, work.head_begin + head, warp, lane);
+        has_queries = false;
         const KvScales<Traits::kFp8> scales(p, work.head_begin + head);
         float out[1][kColumnTiles][4];
         SoftmaxState<1> state;
@@ -99,14 +116,23 @@ class DecodeLoop {
   // that the oldest of kSlots groups is always the one to be read next.
   class Ring {
    public:
-    // `offset`: of this warp's first chunk from an item's first token.
+    // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
     __device__ __forceinline__ Ring(const AttentionParams &p, KvCursorState &state, u32 base, i32 item_begin, i32 item_end, i32 offset, u32 lane)
         : cursor_(state, item_begin, item_end), base_(base), slot_(base), offset_(offset), lane_(lane) {
       cursor_.advance(p, offset_, lane_);
+      ahead_ = cursor_.ask_ahead(p, lane_);
+    }
+
+    // Starts the first copies.
+    __device__ __forceinline__ void fill(const AttentionParams &p) {
+      i32 known = Cursor::kAhead;
 #pragma unroll 1
-      for (int i = 0; i < kSlots; i += 2) {
+      for (i32 i = 0; i < kSlots / 2; ++i) {
         refill_k(p);
-        refill_v(p);
+        cursor_.copy_v(p, slot_, lane_);
+        const bool is_new = i < known ? cursor_.advance_to(p, offset_, lane_, ahead_, i) : cursor_.advance(p, offset_, lane_);
+        if (is_new) known = 0;
+        next_slot();
       }
     }
 
@@ -139,21 +165,33 @@ class DecodeLoop {
     }
 
     Cursor cursor_;
+    u32 ahead_;  // page ids of the first chunks after the very first
     u32 base_;
     u32 slot_;
     i32 offset_;
     u32 lane_;
   };
 
+  // Fetches q into L2, by all CTAs together, a sector for each thread: as much as that is of it. What an item finds there it need not ask memory for,
+  // which is busy with K and V.
+  static __device__ __forceinline__ void prefetch_queries(const AttentionParams &p, u32 thread) {
+    constexpr u32 kSectors = Traits::kDimQk * 2 / sector_bytes;
+    const u32 at = thread * gridDim.x + blockIdx.x;
+    const u32 row = at / kSectors;
+    const u32 token = row / static_cast<u32>(p.num_qo_heads);
+    const u32 head = row - token * static_cast<u32>(p.num_qo_heads);
+    if (token < static_cast<u32>(p.num_tokens)) ptx::prefetch_l2(p.q + (token * p.q_token_bytes + head * p.q_head_bytes) + at % kSectors * sector_bytes);
+  }
+
   // The rows of q as A fragments: 16 rows of which few may exist.
   class Queries {
    public:
-    __device__ __forceinline__ Queries(const AttentionParams &p, Shared &shared, const TileRows &rows, i32 kv_head, i32 warp, u32 lane) {
+    __device__ __forceinline__ void load(const AttentionParams &p, Shared &shared, const TileRows &rows, i32 kv_head, i32 warp, u32 lane) {
       if constexpr (kQueryInShared) {
         pointer_ = FragmentPointer<Traits::kDimQk>::rows_first(lane).on(ptx::shared_address(&shared.q));
         store(p, shared, rows, kv_head, warp * 32 + static_cast<i32>(lane));
       } else {
-        load(p, rows, kv_head, lane);
+        load_fragments(p, rows, kv_head, lane);
       }
     }
 
@@ -166,7 +204,7 @@ class DecodeLoop {
       }
     }
 
-   private:
+    // Null if there is no such row.
     static __device__ __forceinline__ const char *row_of(const AttentionParams &p, const TileRows &rows, i32 kv_head, i32 row) {
       const i32 token_of_tile = divide(row, p.by_group);
       const i32 token = row < rows.num_rows(p) ? rows.token(p, token_of_tile) : -1;
@@ -174,7 +212,8 @@ class DecodeLoop {
       return token >= 0 ? p.q + (token * p.q_token_bytes + head * p.q_head_bytes) : nullptr;
     }
 
-    __device__ __forceinline__ void load(const AttentionParams &p, const TileRows &rows, i32 kv_head, u32 lane) {
+   private:
+    __device__ __forceinline__ void load_fragments(const AttentionParams &p, const TileRows &rows, i32 kv_head, u32 lane) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
@@ -262,10 +301,26 @@ class DecodeLoop {
     }
   }
 
-  // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, a few columns at a time.
+  // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, a few columns at a time: twice as many if the
+  // tile has half the rows, as most have.
   static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
                                                          const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, float v_scale, i32 warp, u32 lane) {
-    constexpr int kColumns = decode_merge_columns;
+    if (kHalvesMerge && rows.num_rows(p) <= decode_rows / 2) {
+      merge_and_store_rows<decode_rows / 2>(p, shared, item, work, head_of_item, rows, out, state, v_scale, warp, lane);
+    } else {
+      merge_and_store_rows<decode_rows>(p, shared, item, work, head_of_item, rows, out, state, v_scale, warp, lane);
+    }
+  }
+
+  template <int kRows>
+  static __device__ __forceinline__ void merge_and_store_rows(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
+                                                              const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, float v_scale, i32 warp,
+                                                              u32 lane) {
+    constexpr int kHalves = kRows / 8;
+    constexpr int kColumns = decode_merge_columns * decode_rows / kRows;
+    constexpr int kPitch = kColumns + 8;
+    constexpr int kPieces = (Traits::kDimVo + kColumns - 1) / kColumns;
+    static_assert(kPitch % 32 == decode_merge_pitch % 32 && decode_warps * kRows * kPitch * sizeof(float) <= sizeof shared.merge);
     state.rows[0].add_up_lanes();
     if (lane % 4 == 0) {
 #pragma unroll
@@ -275,9 +330,9 @@ class DecodeLoop {
       }
     }
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-    float scale[2];
+    float scale[kHalves];
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
+    for (int half = 0; half < kHalves; ++half) {
       const Total total(shared, lane / 4 + 8 * half);
       scale[half] = ptx::exp2(state.rows[0].shift[half] - total.shift) * normaliser(total.sum) * v_scale;
     }
@@ -287,7 +342,7 @@ class DecodeLoop {
     const i32 thread = warp * 32 + static_cast<i32>(lane);
     const i32 row = thread / (kColumns / 4);
     const i32 column = thread % (kColumns / 4) * 4;
-    static_assert(kMergeThreads / (kColumns / 4) == decode_rows);
+    static_assert(kMergeThreads / (kColumns / 4) == kRows);
     bool fits;
     const RowTarget target(p, p.work + item, work.head_begin + head_of_item, head_of_item, num_rows, fits);
     const i32 token_of_tile = divide(row, p.by_group);
@@ -305,28 +360,30 @@ class DecodeLoop {
       }
     }
 #pragma unroll
-    for (int piece = 0; piece < Traits::kDimVo / kColumns; ++piece) {
+    for (int piece = 0; piece < kPieces; ++piece) {
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
+      for (int half = 0; half < kHalves; ++half) {
         float tiles[kColumns / 8][4];
 #pragma unroll
         for (int i = 0; i < kColumns / 8; ++i) {
+          // Past the last column nothing is stored from this.
+          const int n = piece * (kColumns / 8) + i;
 #pragma unroll
-          for (int e = 0; e < 4; ++e) tiles[i][e] = out[piece * (kColumns / 8) + i][e];
+          for (int e = 0; e < 4; ++e) tiles[i][e] = n < kColumnTiles ? out[n][e] : 0.f;
         }
-        store_columns<Traits::kFp8>(shared.merge[warp][lane / 4 + 8 * half], tiles, half, scale[half], lane);
+        store_columns<Traits::kFp8>(&shared.merge[(warp * kRows + static_cast<i32>(lane / 4) + 8 * half) * kPitch], tiles, half, scale[half], lane);
       }
       ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-      float4 total = *reinterpret_cast<const float4 *>(&shared.merge[0][row][column]);
+      float4 total = *reinterpret_cast<const float4 *>(&shared.merge[row * kPitch + column]);
 #pragma unroll
       for (int w = 1; w < decode_warps; ++w) {
-        const float4 more = *reinterpret_cast<const float4 *>(&shared.merge[w][row][column]);
+        const float4 more = *reinterpret_cast<const float4 *>(&shared.merge[(w * kRows + row) * kPitch + column]);
         total.x += more.x;
         total.y += more.y;
         total.z += more.z;
         total.w += more.w;
       }
-      if (token >= 0) {
+      if (token >= 0 && (Traits::kDimVo % kColumns == 0 || piece * kColumns + column < Traits::kDimVo)) {
         if (target.partial_row >= 0) {
           *reinterpret_cast<float4 *>(to_partial + piece * kColumns) = total;
         } else {
@@ -342,6 +399,8 @@ class DecodeLoop {
   static __device__ __forceinline__ void merge_pieces(const AttentionParams &p, Shared &shared, i32 item, i32 warp, u32 lane) {
     const i32 index = __ldg(&p.work[item].merge);
     if (static_cast<u32>(index) >= static_cast<u32>(p.max_merges)) return;
+    // Read while the counter is on its way: the plan is not written meanwhile, but for that.
+    const MergePlan plan(p, index, lane);
     // All threads' partial rows are written: merge_and_store ends with a barrier.
     if (warp == 0 && lane == 0) {
       MergeItem *merge = const_cast<MergeItem *>(p.merges + index);
@@ -350,7 +409,7 @@ class DecodeLoop {
       if (shared.is_last_piece) merge->arrivals = 0;
     }
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-    if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo>(p, index, warp, decode_warps, lane);
+    if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo>(p, plan, warp, decode_warps, lane);
   }
 
   // A row's largest shift over the warps, and its sum by that.

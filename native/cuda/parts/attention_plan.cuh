@@ -2,6 +2,7 @@
 #pragma once
 #include "parts/attention_params.h"
 #include "parts/types.cuh"
+#include "ptx/load.cuh"
 
 namespace fp {
 
@@ -13,12 +14,36 @@ struct ItemRange {
   i32 end;
 };
 
-// This CTA's run of work items.
+// This CTA's run of work items. All four words are asked for at once.
 __device__ __forceinline__ ItemRange cta_items(const AttentionParams &p) {
   const i32 cta = static_cast<i32>(blockIdx.x);
-  if (cta >= min(__ldg(&p.header->num_ctas), p.num_ctas)) return {0, 0};
+  if (cta >= p.num_ctas) return {0, 0};
+  const i32 num_ctas = __ldg(&p.header->num_ctas);
   const i32 num_items = min(__ldg(&p.header->num_work_items), p.max_work_items);
-  return {max(__ldg(p.cta_begin + cta), 0), min(__ldg(p.cta_begin + cta + 1), num_items)};
+  const i32 begin = max(__ldg(p.cta_begin + cta), 0);
+  const i32 end = min(__ldg(p.cta_begin + cta + 1), num_items);
+  return cta < num_ctas ? ItemRange{begin, end} : ItemRange{0, 0};
+}
+
+constexpr i32 sector_bytes = 32;
+
+// Fetches `count` entries into L2, by all CTAs together: each lane asks for one sector, the first of all CTAs for neighbouring ones.
+template <typename Entry>
+__device__ __forceinline__ void prefetch_entries(const Entry *entries, i32 count, u32 lane) {
+  const u64 at = static_cast<u64>(lane * gridDim.x + blockIdx.x) * sector_bytes;
+  if (at < static_cast<u64>(max(count, 0)) * sizeof(Entry)) ptx::prefetch_l2(reinterpret_cast<const char *>(entries) + at);
+}
+
+// A work item is found by a chain of reads: the CTA's range, the item, its tile, the page ids. At a launch's start each of them would be a read of
+// cold memory. So all are fetched at once, before anyone knows which are needed. Four warps share them out.
+__device__ __forceinline__ void prefetch_plan(const AttentionParams &p, u32 warp, u32 lane) {
+  if (warp == 0) prefetch_entries(p.work, p.max_work_items, lane);
+  if (warp == 1) prefetch_entries(p.tiles, p.max_tiles, lane);
+  if (warp == 2) prefetch_entries(p.kv_indices, p.num_kv_indices, lane);
+  if (warp == 3) {
+    prefetch_entries(p.merges, p.max_merges, lane);
+    prefetch_entries(p.partials, p.max_partials, lane);
+  }
 }
 
 // A work item whose ranges have been cut to what exists. An item of an unknown tile has no rows and no heads.

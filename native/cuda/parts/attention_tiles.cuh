@@ -7,8 +7,9 @@
 //            read by 4 warps, and q by its own: 160 KB, 1280 cycles at 128 B a cycle, against 2048 cycles of matrix work (256 mma a
 //            warp at 8 cycles). 16 rows a warp would read k and v twice as often, a KV tile of 32 q; so 32 rows wherever the output
 //            fits the registers (d <= 128), and 64 tokens wherever the scores do too.
-//   decode   4 warps, each with its own ring of 16-token chunks of k and v in turn (4 KB): 6 slots are 96 KB a CTA and 192 KB in
-//            flight an SM of Hopper. By Little's law 25 to 40 KB would do; the rest rides out what warps do between two chunks.
+//   decode   4 warps, each with its own ring of 16-token chunks of k and v in turn (4 KB): 4 slots are 64 KB a CTA and 128 KB in
+//            flight an SM of Hopper. By Little's law 25 to 40 KB would do; the rest rides out what warps do between two chunks. More
+//            is slower: whatever is read then, queries and page ids too, waits behind it (6 slots: 8 us for all SMs' bytes).
 // Ampere and Ada have 163 KB and 99 KB: rings of 32 to 72 KB. On Hopper only decode tiles come here: for prefill see
 // parts/prefill_tiles_sm90.h.
 #pragma once
@@ -38,7 +39,7 @@ constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_v
   if (arch == 90) {
     if (head_dim_qk == 64) return {4, 2, 2, 64, 12};
     if (head_dim_qk == 96) return {4, 2, 2, 64, 8};
-    if (head_dim_qk == 128) return {4, 2, 2, 64, 6};
+    if (head_dim_qk == 128) return {4, 2, 2, 64, 4};
     if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 64, 4};
     if (head_dim_qk == 192) return {4, 2, 1, 64, 4};
     return {4, 1, 1, 64, 6};

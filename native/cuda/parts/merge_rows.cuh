@@ -1,10 +1,12 @@
 // merge_rows.cuh: the rows of a merge item: out = sum of 2^(lse_i - max) out_i, normalised (FlashInfer paper, section 2.2).
 //
-// Memory-bound and short: what counts is the chain of dependent reads (merge item, partial rows, their LSE, their outputs), so a
-// warp has a row of its own, its lanes fetch the LSE of 32 partials at a time, and four partials' outputs are under way at once.
+// Short: what counts is the chain of dependent reads (merge item, partial rows, their LSE and outputs). So the first two, which are the plan's, can be
+// read before the partials are there; a warp has a row of its own, its lanes fetch the LSE of 64 partials at a time, and the outputs of sixteen are
+// under way at once, the first ones without waiting for any LSE.
 #pragma once
 #include "parts/attention_plan.cuh"
 #include "parts/online_softmax.cuh"
+#include "ptx/load.cuh"
 
 namespace fp {
 
@@ -25,57 +27,140 @@ constexpr float kLog2e = 1.4426950408889634f;
 // The weight of a state among others whose largest LSE is `max`; 0 if none has seen anything.
 __device__ __forceinline__ float state_weight(float lse, float max) { return lse == -kInfinity ? 0.f : ptx::exp2((lse - max) * kLog2e); }
 
-// Row r of a merge item: partial i's row lies at workspace row first[i] + r.
+// What the plan says about a merge: the item, cut to what exists, and where this lane's share of the first 64 partials begins.
+struct MergePlan {
+  static constexpr i32 kHeld = 2;  // partials that a lane holds
+  static constexpr i32 kBatch = 32 * kHeld;
+
+  i32 token_begin;
+  i32 kv_head;
+  i32 num_rows;  // packed: 0 if the item names what does not exist
+  const i32 *partials;  // workspace row of each partial's packed row 0
+  i32 num_partials;
+  i32 first[kHeld];  // of partials lane and lane + 32
+
+  __device__ __forceinline__ MergePlan(const AttentionParams &p, i32 index, u32 lane) {
+    const MergeItem *merge = p.merges + index;
+    token_begin = max(ptx::load_now(&merge->token_begin), 0);
+    kv_head = ptx::load_now(&merge->kv_head);
+    const i32 partials_begin = max(ptx::load_now(&merge->partials_begin), 0);
+    num_partials = min(ptx::load_now(&merge->num_partials), p.max_partials - partials_begin);
+    num_rows = min(ptx::load_now(&merge->num_tokens), p.num_tokens - token_begin) * p.group;
+    if (static_cast<u32>(kv_head) >= static_cast<u32>(p.num_kv_heads) || p.max_partial_rows == 0) num_rows = 0;
+    partials = p.partials + partials_begin;
+    read(first, 0, lane);
+  }
+
+  __device__ __forceinline__ void read(i32 (&to)[kHeld], i32 begin, u32 lane) const {
+    const i32 last = num_partials - 1;
+    to[0] = to[1] = 0;
+    if (last < 0) return;
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) to[h] = ptx::load_now(partials + min(begin + 32 * h + static_cast<i32>(lane), last));
+  }
+};
+
+// Row r of a merge item: partial i's row lies at workspace row partials[i] + r.
 template <typename Dtype, int kDimVo>
 struct MergeRow {
   static constexpr int kVectors = kDimVo / 4;  // of four columns
   static constexpr int kSteps = (kVectors + 31) / 32;
+  // Partials whose outputs are under way at once: many, or if there are no more, few.
+  static constexpr int kWide = 16 / kSteps;
+  static constexpr int kNarrow = 4;
+  static constexpr i32 kHeld = MergePlan::kHeld;
+  static_assert(kHeld == 2);
 
   const AttentionParams &p;
-  const i32 *first;
-  i32 num_partials;
+  const MergePlan &plan;
   i32 row;
   u32 lane;
 
-  __device__ __forceinline__ i64 workspace_row(i32 index) const {
-    return min(static_cast<i64>(max(__ldg(first + index), 0)) + row, static_cast<i64>(p.max_partial_rows - 1));
+  __device__ __forceinline__ i32 workspace_row(i32 first) const { return static_cast<i32>(min(static_cast<i64>(max(first, 0)) + row, static_cast<i64>(p.max_partial_rows - 1))); }
+
+  // The outputs of kAtOnce partials: of their rows of the workspace, which `held` has in the lanes from `begin` on. Without conditions: a load of which
+  // is not known whether it is made is waited for before the next. Past the last partial, and past a row's end, it is what exists anyway.
+  template <int kAtOnce>
+  __device__ __forceinline__ void load(float4 (&value)[kAtOnce][kSteps], i32 held, i32 begin) const {
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      const i32 from_row = __shfl_sync(0xffffffffu, held, begin + u);
+      const float4 *from = reinterpret_cast<const float4 *>(p.partial_out + static_cast<i64>(from_row) * kDimVo);
+#pragma unroll
+      for (int s = 0; s < kSteps; ++s) value[u][s] = __ldcg(from + min(static_cast<i32>(lane) + 32 * s, kVectors - 1));
+    }
+  }
+
+  // Adds `count` partials up, whose rows and LSE the lanes hold; the outputs of kAtOnce are under way at once.
+  template <int kAtOnce>
+  __device__ __forceinline__ void add_up(const i32 (&rows)[kHeld], float (&lse)[kHeld], i32 count, float &top, float &sum, float4 (&total)[kSteps]) const {
+    float4 value[kAtOnce][kSteps];
+    load<kAtOnce>(value, rows[0], 0);
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) {
+      if (32 * h + static_cast<i32>(lane) >= count) lse[h] = -kInfinity;
+    }
+    const float before = top;
+    float higher = top;
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) higher = fmaxf(higher, lse[h]);
+    top = warp_max(higher);
+    const float carry = state_weight(before, top);
+    float weights[kHeld];
+    sum *= carry;
+#pragma unroll
+    for (i32 h = 0; h < kHeld; ++h) sum += weights[h] = state_weight(lse[h], top);
+#pragma unroll
+    for (int s = 0; s < kSteps; ++s) {
+      total[s].x *= carry;
+      total[s].y *= carry;
+      total[s].z *= carry;
+      total[s].w *= carry;
+    }
+#pragma unroll 1
+    for (i32 i = 0; i < count; i += kAtOnce) {
+      if (i > 0) load<kAtOnce>(value, i < 32 ? rows[0] : rows[1], i % 32);
+#pragma unroll
+      for (int u = 0; u < kAtOnce; ++u) {
+        const float weight = __shfl_sync(0xffffffffu, i < 32 ? weights[0] : weights[1], i % 32 + u);
+        // A partial that saw nothing may hold anything, NaN too.
+        const bool has_seen = weight != 0.f;
+#pragma unroll
+        for (int s = 0; s < kSteps; ++s) {
+          total[s].x += weight * (has_seen ? value[u][s].x : 0.f);
+          total[s].y += weight * (has_seen ? value[u][s].y : 0.f);
+          total[s].z += weight * (has_seen ? value[u][s].z : 0.f);
+          total[s].w += weight * (has_seen ? value[u][s].w : 0.f);
+        }
+      }
+    }
   }
 
   __device__ __forceinline__ void run(i64 token, i32 head) const {
     float top = -kInfinity;
-    for (i32 i = lane; i < num_partials; i += 32) top = fmaxf(top, __ldcg(p.partial_lse + workspace_row(i)));
-    top = warp_max(top);
+    float sum = 0.f;  // this lane's share
     float4 total[kSteps];
 #pragma unroll
     for (int s = 0; s < kSteps; ++s) total[s] = make_float4(0.f, 0.f, 0.f, 0.f);
-    float sum = 0.f;
-    for (i32 begin = 0; begin < num_partials; begin += 32) {
-      const i32 mine = begin + static_cast<i32>(lane);
-      const i64 my_row = mine < num_partials ? workspace_row(mine) : 0;
-      const float my_weight = mine < num_partials ? state_weight(__ldcg(p.partial_lse + my_row), top) : 0.f;
-      sum += my_weight;
-      const i32 count = min(num_partials - begin, 32);
-      for (i32 i = 0; i < count; i += 4) {
-        float weight[4];
-        float4 value[4][kSteps];
+    for (i32 begin = 0; begin < plan.num_partials; begin += MergePlan::kBatch) {
+      const i32 count = min(plan.num_partials - begin, MergePlan::kBatch);
+      i32 rows[kHeld];
+      float lse[kHeld];
+      if (begin == 0) {
 #pragma unroll
-        for (int u = 0; u < 4; ++u) {
-          // Past the end the weight is 0 and the row is the first of all, which exists.
-          weight[u] = __shfl_sync(0xffffffffu, my_weight, i + u);
-          const float4 *from = reinterpret_cast<const float4 *>(p.partial_out + __shfl_sync(0xffffffffu, my_row, i + u) * kDimVo);
+        for (i32 h = 0; h < kHeld; ++h) rows[h] = plan.first[h];
+      } else {
+        plan.read(rows, begin, lane);
+      }
 #pragma unroll
-          for (int s = 0; s < kSteps; ++s) value[u][s] = weight[u] != 0.f && lane + 32 * s < kVectors ? __ldcg(from + lane + 32 * s) : make_float4(0.f, 0.f, 0.f, 0.f);
-        }
-#pragma unroll
-        for (int u = 0; u < 4; ++u) {
-#pragma unroll
-          for (int s = 0; s < kSteps; ++s) {
-            total[s].x += weight[u] * value[u][s].x;
-            total[s].y += weight[u] * value[u][s].y;
-            total[s].z += weight[u] * value[u][s].z;
-            total[s].w += weight[u] * value[u][s].w;
-          }
-        }
+      for (i32 h = 0; h < kHeld; ++h) {
+        rows[h] = workspace_row(rows[h]);
+        lse[h] = __ldcg(p.partial_lse + rows[h]);
+      }
+      if (count <= kNarrow) {
+        add_up<kNarrow>(rows, lse, count, top, sum, total);
+      } else {
+        add_up<kWide>(rows, lse, count, top, sum, total);
       }
     }
     sum = warp_sum(sum);
@@ -94,17 +179,10 @@ struct MergeRow {
 
 // Rows first_row, first_row + row_step, ... of a merge item, by one warp.
 template <typename Dtype, int kDimVo>
-__device__ __forceinline__ void merge_rows(const AttentionParams &p, i32 index, i32 first_row, i32 row_step, u32 lane) {
-  const MergeItem *merge = p.merges + index;
-  const i32 token_begin = max(__ldg(&merge->token_begin), 0);
-  const i32 kv_head = __ldg(&merge->kv_head);
-  const i32 partials_begin = max(__ldg(&merge->partials_begin), 0);
-  const i32 num_partials = min(__ldg(&merge->num_partials), p.max_partials - partials_begin);
-  const i32 num_tokens = min(__ldg(&merge->num_tokens), p.num_tokens - token_begin);
-  if (static_cast<u32>(kv_head) >= static_cast<u32>(p.num_kv_heads) || p.max_partial_rows == 0) return;
-  for (i32 row = first_row; row < num_tokens * p.group; row += row_step) {
+__device__ __forceinline__ void merge_rows(const AttentionParams &p, const MergePlan &plan, i32 first_row, i32 row_step, u32 lane) {
+  for (i32 row = first_row; row < plan.num_rows; row += row_step) {
     const i32 token = divide(row, p.by_group);
-    MergeRow<Dtype, kDimVo>{p, p.partials + partials_begin, num_partials, row, lane}.run(token_begin + token, kv_head * p.group + row - token * p.group);
+    MergeRow<Dtype, kDimVo>{p, plan, row, lane}.run(plan.token_begin + token, plan.kv_head * p.group + row - token * p.group);
   }
 }
 

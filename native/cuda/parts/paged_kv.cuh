@@ -56,31 +56,33 @@ class KvCursor {
     __syncwarp();
   }
 
-  // `offset`: of this cursor's first tile from an item's first token. `thread`: 0 .. kThreads - 1.
-  __device__ __forceinline__ void advance(const AttentionParams &p, i32 offset, u32 thread) {
-    i32 token = state_.token + kStep;
-    i32 kv_end = state_.kv_end;
-    __syncwarp();
-    if (token < kv_end) {
-      state_.token = token;
+  // `offset`: of this cursor's first tile from an item's first token. `thread`: 0 .. kThreads - 1. True if the tile is of another head or item than
+  // the one before.
+  __device__ __forceinline__ bool advance(const AttentionParams &p, i32 offset, u32 thread) {
+    const bool is_new = move(p, offset);
+    ask_pages(p, thread);
+    return is_new;
+  }
+
+  // Tiles whose page ids ask_ahead() asks for.
+  static constexpr i32 kAhead = kThreads == 32 && !kCopiesPages ? 32 / kTokens : 0;
+
+  // The page ids of the kAhead tiles after this one, as far as they are of the same head. For advance_to.
+  __device__ __forceinline__ u32 ask_ahead(const AttentionParams &p, u32 lane) const {
+    const i32 token = state_.token + kStep * static_cast<i32>(1 + lane / kTokens) + row_of(lane % kTokens);
+    return token < state_.kv_end ? __ldg(page_at(p, divide(token, p.by_page))) : 0;
+  }
+
+  // advance() to the tile whose number of those is `tile`, counted from 0. Its page ids are not asked for again.
+  __device__ __forceinline__ bool advance_to(const AttentionParams &p, i32 offset, u32 lane, u32 ahead, i32 tile) {
+    const bool is_new = move(p, offset);
+    if (is_new) {
+      ask_pages(p, lane);
     } else {
-      next_head(p, offset);
+      page_ = __shfl_sync(0xffffffffu, ahead, static_cast<int>(tile * kTokens + lane % kTokens));
+      note_slot(p, lane, state_.token + row_of(lane));
     }
-    __syncwarp();
-    // Each lane asks for the page of one of the warp's rows.
-    const u32 lane = thread % 32;
-    token = state_.token + static_cast<i32>(lane / kPassRows * kRowStep + thread / 32 * kPassRows + lane % kPassRows);
-    if (!kCopiesPages) page_ = 0;
-    if (lane < kRows * kPassRows && token < state_.kv_end) {
-      const u32 page_of_list = divide(token, p.by_page);
-      state_.rows[lane].slot = token - page_of_list * p.by_page.divisor;
-      const i32 *source = p.kv_indices + min(state_.page_begin + page_of_list, static_cast<u32>(p.num_kv_indices - 1));
-      if constexpr (kCopiesPages) {
-        ptx::cp_async_4(ptx::shared_address(&state_.rows[lane].page), source);
-      } else {
-        page_ = __ldg(source);
-      }
-    }
+    return is_new;
   }
 
   // Must come before the tile is copied: makes the page ids known to all lanes.
@@ -102,6 +104,52 @@ class KvCursor {
   }
 
  private:
+  // Of the tile: the row that a lane asks the page of.
+  static __device__ __forceinline__ i32 row_of(u32 thread) {
+    const u32 lane = thread % 32;
+    return static_cast<i32>(lane / kPassRows * kRowStep + thread / 32 * kPassRows + lane % kPassRows);
+  }
+
+  __device__ __forceinline__ const i32 *page_at(const AttentionParams &p, u32 page_of_list) const {
+    return p.kv_indices + min(state_.page_begin + page_of_list, static_cast<u32>(p.num_kv_indices - 1));
+  }
+
+  // To the next tile. True if it is of another head or item.
+  __device__ __forceinline__ bool move(const AttentionParams &p, i32 offset) {
+    const i32 token = state_.token + kStep;
+    const bool is_same_head = token < state_.kv_end;
+    __syncwarp();
+    if (is_same_head) {
+      state_.token = token;
+    } else {
+      next_head(p, offset);
+    }
+    __syncwarp();
+    return !is_same_head;
+  }
+
+  // Writes down where in its page the token of the lane's row lies. Gives the page's place in the list, -1 if the lane has no row.
+  __device__ __forceinline__ i32 note_slot(const AttentionParams &p, u32 thread, i32 token) {
+    const u32 lane = thread % 32;
+    if (lane >= kRows * kPassRows || token >= state_.kv_end) return -1;
+    const i32 page_of_list = divide(token, p.by_page);
+    state_.rows[lane].slot = token - page_of_list * p.by_page.divisor;
+    return page_of_list;
+  }
+
+  // Each lane asks for the page of one of the warp's rows.
+  __device__ __forceinline__ void ask_pages(const AttentionParams &p, u32 thread) {
+    if (!kCopiesPages) page_ = 0;
+    const i32 page_of_list = note_slot(p, thread, state_.token + row_of(thread));
+    if (page_of_list < 0) return;
+    const i32 *source = page_at(p, page_of_list);
+    if constexpr (kCopiesPages) {
+      ptx::cp_async_4(ptx::shared_address(&state_.rows[thread % 32].page), source);
+    } else {
+      page_ = __ldg(source);
+    }
+  }
+
   // To the first tile of the next head that has one; to an empty tile if there is none.
   __device__ __forceinline__ void next_head(const AttentionParams &p, i32 offset) {
     i32 head = state_.head;
@@ -144,10 +192,13 @@ class KvCursor {
     base += column * 16;
     target += Tile::offset(first_row, column);
     if (num_tokens <= 0) return;
+    // All rows' places are read before the first copy, which no read is moved ahead of.
+    KvCursorState::Row rows[kRows];
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) rows[r] = state_.rows[r * kPassRows + thread % 32 / kLanes];
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const KvCursorState::Row row = state_.rows[r * kPassRows + thread % 32 / kLanes];
-      const char *source = base + static_cast<u64>(min(row.page, last_page)) * page_bytes + static_cast<u64>(row.slot) * token_bytes;
+      const char *source = base + static_cast<u64>(min(rows[r].page, last_page)) * page_bytes + static_cast<u64>(rows[r].slot) * token_bytes;
       // Where rows are 4 apart, every second one has another swizzle.
       const u32 to = kRowStep % 8 == 0 ? target + r * kRowStep * Tile::kPitch
                                        : target + (Tile::offset(first_row + r * kRowStep, column) - Tile::offset(first_row, column));

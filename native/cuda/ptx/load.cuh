@@ -1,4 +1,4 @@
-// load.cuh: reads with a cache hint. PTX ISA, "Data Movement and Conversion Instructions: ld.global.nc".
+// load.cuh: reads with a cache hint. PTX ISA, "Data Movement and Conversion Instructions: ld.global.nc" and "prefetch".
 #pragma once
 #include "parts/types.cuh"
 
@@ -10,5 +10,15 @@ __device__ __forceinline__ uint4 load_once_16(const void *address) {
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];\n" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(address));
   return r;
 }
+
+// 4 bytes that no one writes meanwhile, asked for here and not, as the compiler would have it, where they are used.
+__device__ __forceinline__ i32 load_now(const i32 *address) {
+  i32 r;
+  asm volatile("ld.global.nc.s32 %0, [%1];\n" : "=r"(r) : "l"(address));
+  return r;
+}
+
+// Asks for the 32 bytes around `address`, which must exist, to be fetched into L2. Nothing waits for them.
+__device__ __forceinline__ void prefetch_l2(const void *address) { asm volatile("prefetch.global.L2 [%0];\n" ::"l"(address)); }
 
 }  // namespace fp::ptx
