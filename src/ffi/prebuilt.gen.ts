@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "b501030fb91299d7d63e53f7833d92564847a19bc18d6c5679abacec9984605f", bytes: 6615560 },
-  "linux-arm64": { sha256: "f3c1e9c79c9f0bbaabacd4bae954beaba1c47b88751483775d5dbac0d54cb9c2", bytes: 5999184 },
-  "darwin-arm64": { sha256: "f8c2645d3d5c50c2e2a1dc855b031ebc48ce968716b869dc99ca7a42b5d54327", bytes: 1198064 },
+  "linux-x64": { sha256: "b80c4d6a23becbde62f86ac5a66214bf34ac4061bfcb434845f3a8588c998211", bytes: 7061288 },
+  "linux-arm64": { sha256: "bfcaca32c3328669495bbed192c2abc485f7d0419ec5c31d735f562d160ee81b", bytes: 6444928 },
+  "darwin-arm64": { sha256: "9ded3dd1bdb0c2bc695fafdda06548af14c1c346cbbf8c5c344cb92efed1cbe0", bytes: 1198064 },
 };
