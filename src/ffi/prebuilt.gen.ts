@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "b80c4d6a23becbde62f86ac5a66214bf34ac4061bfcb434845f3a8588c998211", bytes: 7061288 },
-  "linux-arm64": { sha256: "bfcaca32c3328669495bbed192c2abc485f7d0419ec5c31d735f562d160ee81b", bytes: 6444928 },
-  "darwin-arm64": { sha256: "9ded3dd1bdb0c2bc695fafdda06548af14c1c346cbbf8c5c344cb92efed1cbe0", bytes: 1198064 },
+  "linux-x64": { sha256: "c32d52736344e32b73d156a19fe5e8eea4f55b3878bf183606e6aaa9e73e28f3", bytes: 7061304 },
+  "linux-arm64": { sha256: "65d6d250738e1f251212fb859d102e63455eee546d307b1710bb3f9ad847cb95", bytes: 6444960 },
+  "darwin-arm64": { sha256: "171fb02c629c863dcac926064b6de5bf8503e9c05a70accd471b9908803a1c49", bytes: 1198064 },
 };

@@ -17,8 +17,8 @@ int attribute(CUdevice device, int name) {
   return value;
 }
 
-// FLASHPAGE_CUDA_ARCH: 80 and 90 choose the kernels written for that architecture; ptx those for 80, compiled by the driver, which
-// is what GPUs newer than the library get.
+// FLASHPAGE_CUDA_ARCH: 80 and 90 choose the kernels written for that architecture, compiled by the driver if the GPU is of a newer one; ptx
+// those for 80, compiled by the driver on any GPU, which is what GPUs newer than the library get.
 struct Architecture {
   int kernel_capability;
   bool only_ptx;
@@ -33,7 +33,7 @@ Architecture choose_architecture(int capability) {
   if (wanted > capability) {
     fail(FP_UNAVAILABLE, "FLASHPAGE_CUDA_ARCH is %d, and the GPU has compute capability %d.%d.", wanted, capability / 10, capability % 10);
   }
-  return {wanted, false};
+  return {wanted, wanted / 10 != capability / 10};
 }
 
 }  // namespace
