@@ -120,7 +120,7 @@ function hashOfHeaders(root: string): string {
     for (const entry of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory && entry.name !== "prebuilt" && entry.name !== "build") walk(path);
-      else if (entry.isFile && /\.(h|inl)$/.test(entry.name)) {
+      else if (entry.isFile && /\.(h|inl|cuh)$/.test(entry.name)) {
         hash.update(path.slice(root.length)).update(Deno.readTextFileSync(path));
       }
     }
