@@ -29,7 +29,7 @@ function scoreError({ scoreMagnitude }: OracleRow, logitsSoftCap: number): numbe
  *
  * - the output is rounded to its dtype once;
  * - weights exp(s - max) may be rounded to the dtype before they meet V (tensor cores take them so): relative to sum p |v|; those below f16's
- *   normal range lose up to 2^-25 each: relative to sum |v|;
+ *   normal range lose up to 2^-25 each, and those below f32's may vanish: relative to sum |v|;
  * - an error e of a score is a relative error e of its weight, and of the sum it is divided by;
  * - exp itself, running sums and merges: a few f32 roundings.
  */
