@@ -4,6 +4,7 @@ import { deflateSync } from "fflate";
 import type { Module } from "./kernels.ts";
 import { forEachLimited, runProgram } from "./parallel.ts";
 import { exists } from "./setup.ts";
+import { hashOfSource } from "./source_hash.ts";
 import { hostSources, type Platform, TARGETS } from "./sources.ts";
 
 const FLAGS = [
@@ -31,22 +32,21 @@ export async function buildLibrary(
   output: string,
 ): Promise<void> {
   const target = ["-target", TARGETS[platform]];
-  const headers = hashOfHeaders(root);
   const objects: string[] = [];
   const jobs: { args: string[]; output: string; label: string }[] = [];
-  const add = (path: string, cpu: string | undefined, content: string): void => {
+  const add = (source: string, cpu?: string): void => {
+    const path = `${root}/${source}`;
     const flags = [...FLAGS, ...(cpu === undefined ? [] : [`-mcpu=${cpu}`])];
     if (path.endsWith("/abi_library.cc")) flags.push(`-DFLASHPAGE_BUILD_ID="${buildId}"`);
     const args = ["c++", ...target, ...flags, `-ffile-prefix-map=${root}=.`, "-c", path];
-    const key = createHash("sha256").update(args.join(" ").replaceAll(root, "")).update(headers).update(content).digest(
-      "hex",
-    ).slice(0, 24);
+    const key = createHash("sha256").update(args.join(" ").replaceAll(root, "")).update(hashOfSource(root, source))
+      .digest("hex").slice(0, 24);
     const object = `${cache}/${key}.o`;
     objects.push(object);
-    if (!exists(object)) jobs.push({ args, output: object, label: path.replace(`${root}/`, "") });
+    if (!exists(object)) jobs.push({ args, output: object, label: source });
   };
   for (const { path, cpu } of hostSources(root, platform, modules !== undefined)) {
-    add(`${root}/${path}`, cpu, Deno.readTextFileSync(`${root}/${path}`));
+    add(path, cpu);
   }
   if (modules !== undefined) {
     const text = embeddedTable(modules);
@@ -54,7 +54,7 @@ export async function buildLibrary(
       createHash("sha256").update(text.replaceAll(root, "")).digest("hex").slice(0, 16)
     }.cc`;
     Deno.writeTextFileSync(table, text);
-    add(table, undefined, text);
+    add(table.slice(root.length + 1));
   }
   await forEachLimited(jobs, Math.max(1, navigator.hardwareConcurrency), async ({ args, output: object, label }) => {
     const start = performance.now();
@@ -112,19 +112,4 @@ function packModule(path: string, isText: boolean): number {
   Deno.writeFileSync(temporary, deflateSync(data, { level: 9 }));
   Deno.renameSync(temporary, packedPath(path));
   return data.length;
-}
-
-function hashOfHeaders(root: string): string {
-  const hash = createHash("sha256");
-  const walk = (folder: string): void => {
-    for (const entry of [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory && entry.name !== "prebuilt" && entry.name !== "build") walk(path);
-      else if (entry.isFile && /\.(h|inl|cuh)$/.test(entry.name)) {
-        hash.update(path.slice(root.length)).update(Deno.readTextFileSync(path));
-      }
-    }
-  };
-  walk(`${root}/native`);
-  return hash.digest("hex");
 }

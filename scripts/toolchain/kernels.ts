@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { forEachLimited, runProgram } from "./parallel.ts";
 import { exists, type Toolchain } from "./setup.ts";
+import { hashOfSource } from "./source_hash.ts";
 import { kernelUnits } from "./sources.ts";
 
 /** A compiled module as the library embeds it. `arch`: 80, 90, or 0 for PTX text. */
@@ -71,24 +72,9 @@ export async function buildKernels(
   return { modules, records };
 }
 
-/** A unit's own text and that of all it includes from native/cuda, and the compile script. */
+/** Of what a unit's code depends on: its sources, and the compile script. */
 function hashOfUnit(root: string, unit: string): string {
-  const hash = createHash("sha256");
-  const seen = new Set<string>();
-  const visit = (path: string): void => {
-    if (seen.has(path)) return;
-    seen.add(path);
-    const text = Deno.readTextFileSync(path);
-    hash.update(path.slice(root.length)).update(text);
-    for (const [, name] of text.matchAll(/^\s*#include "([^"]+)"/gm)) {
-      for (const candidate of [`${root}/native/cuda/${name}`, path.replace(/[^/]*$/, name)]) {
-        if (!exists(candidate)) continue;
-        visit(candidate);
-        break;
-      }
-    }
-  };
-  visit(`${root}/${unit}`);
+  const hash = createHash("sha256").update(hashOfSource(root, unit));
   for (const script of ["compile_unit.ts", "nvrtc.ts", "setup.ts"]) {
     hash.update(Deno.readTextFileSync(`${root}/scripts/toolchain/${script}`));
   }

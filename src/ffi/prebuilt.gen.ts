@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "351cab0a90131a37096fb168247d93d2d5cd33a827b5bd18a4d094b034dfb51b", bytes: 7061288 },
-  "linux-arm64": { sha256: "d01002f6f24daadb5bebcc79e81f6e0f1157cc71fd238533a6d4122b21524e6a", bytes: 6444944 },
-  "darwin-arm64": { sha256: "cbfd1770fe2bcc9b3c01ef06eb2f57de3226a6482597198a20386923103b73f3", bytes: 1198064 },
+  "linux-x64": { sha256: "f3a45c9ba22af300bd32269d6b3130e5733e42adddbc6ca14a94c392596be8bd", bytes: 7061288 },
+  "linux-arm64": { sha256: "1006eb0ab3a98f3993bf8eac6e733295291e69ad1cd7b063871aa3efaed0522f", bytes: 6444944 },
+  "darwin-arm64": { sha256: "40b6f3eaa7d74caa76d28381a0da4f1234dd30e5bf3a94cf057f8bd659a09485", bytes: 1198064 },
 };

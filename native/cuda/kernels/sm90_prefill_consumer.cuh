@@ -46,14 +46,17 @@ class PrefillConsumer90 {
   UnitReader<Traits> reader{};
   RingCursor<Traits::kStages> k_{};  // the next tile's K; the values of the tile before it are due
 
+  // The first row of the tile that is a thread's warp's.
+  static __device__ __forceinline__ u32 warp_row(u32 thread) { return (thread / 128 - 1) * 64 + thread % 128 / 32 * 16; }
+
   // Row of the tile: this thread's are this and the one eight further.
   static __device__ __forceinline__ i32 first_row() {
     const u32 thread = ptx::thread_anew();  // once a unit or two: not to be kept in registers till then
-    return static_cast<i32>((thread / 128 - 1) * 64 + thread % 128 / 32 * 16 + thread % 32 / 4);
+    return static_cast<i32>(warp_row(thread) + thread % 32 / 4);
   }
 
   // Row of the tile that a thread gives ldmatrix the address of.
-  static __device__ __forceinline__ u32 fragment_row(u32 thread) { return (thread / 128 - 1) * 64 + thread % 128 / 32 * 16 + thread % 16; }
+  static __device__ __forceinline__ u32 fragment_row(u32 thread) { return warp_row(thread) + thread % 16; }
 
   __device__ __forceinline__ void release(u32 barrier) const {
     if (is_first_lane) ptx::mbarrier_arrive(barrier);
@@ -280,31 +283,32 @@ class PrefillConsumer90 {
     rows.accumulate = true;
   }
 
-  // Softmax of those scores, of a unit's first tile, and the end of those products, which are of the unit before it.
-  __device__ __forceinline__ void finish_first_step(Rows &rows, const Place &place) {
+  // Softmax of those scores by their rows' maxima, and the end of those products. True if what was summed up before is to be multiplied by carry.
+  // kPlain: no score needs adjusting.
+  template <bool kPlain>
+  __device__ __forceinline__ bool finish_by_maxima(Rows &rows, const Place &place, float (&carry)[2]) {
     ptx::wgmma_wait<1>();
     ptx::wgmma_pin(rows.scores);
     release(at.k_empty(k_.slot));
-    adjust(rows.scores, place);
-    float carry[2];
-    rows.softmax.update(rows.scores, p.score_scale, carry);
+    if (!kPlain) adjust(rows.scores, place);
+    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
     end_values(rows);
+    return rising;
   }
 
-  // The same for a tile that is not its unit's first, and out is multiplied already. kPlain: no score needs adjusting.
+  // The end of a step to a unit's first tile: the products were of the unit before it, so nothing is multiplied.
+  __device__ __forceinline__ void finish_first_step(Rows &rows, const Place &place) {
+    float carry[2];
+    finish_by_maxima<false>(rows, place, carry);
+  }
+
+  // The end of a step to a tile that is not its unit's first.
   template <bool kPlain>
   __device__ __forceinline__ void finish_later_step(Rows &rows, const Place &place) {
     float carry[2];
     if constexpr (!kQuickSoftmax) {
-      ptx::wgmma_wait<1>();
-      ptx::wgmma_pin(rows.scores);
-      release(at.k_empty(k_.slot));
-      if (!kPlain) adjust(rows.scores, place);
-      const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
-      ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
-      end_values(rows);
-      if (rising) carry_over(rows.out, carry);
+      if (finish_by_maxima<kPlain>(rows, place, carry)) carry_over(rows.out, carry);
     } else {
       ptx::wgmma_wait<1>();
       ptx::wgmma_pin(rows.scores);
