@@ -2,14 +2,14 @@
 // warps' outputs are added up at the end of each (item, head).
 //
 // What counts is to keep memory busy: each warp has a ring of chunks of its own, K and V in turn, which it refills itself as soon as
-// it has read a slot, across the ends of items too. No barrier is met between two ends.
+// it has read a slot, across the ends of items too. No barrier is met between two ends. How chunks get into a ring is the ring's affair:
+// decode_copied_ring.cuh here, sm90_decode_box_ring.cuh where Hopper's copy engine can fetch them.
 #pragma once
-#include "kernels/sm80_attention_traits.cuh"
+#include "kernels/decode_copied_ring.cuh"
 #include "parts/attention_mask.cuh"
 #include "parts/online_softmax.cuh"
 #include "parts/kv_scales.cuh"
 #include "parts/merge_rows.cuh"
-#include "parts/paged_kv.cuh"
 #include "parts/run_trace.cuh"
 #include "parts/store_rows.cuh"
 #include "ptx/atomic.cuh"
@@ -17,45 +17,44 @@
 
 namespace fp {
 
-template <typename Traits>
+template <typename Traits, typename Ring>
 struct DecodeShared {
   u8 rings[decode_warps][Traits::kDecodeSlots][Traits::kDecodeSlotBytes];
   u8 q[decode_query_bytes(Traits::kDimQk, Traits::kKvBytes)];  // of all warps, if registers can't hold it
-  float merge[decode_warps * decode_rows * decode_merge_pitch];
-  float shift[decode_warps][decode_rows];
-  float sum[decode_warps][decode_rows];
+  float merge[decode_merge_floats(Traits::kTile)];
+  float shift[decode_rows][decode_warps];
+  float sum[decode_rows][decode_warps];
   i32 is_last_piece;
   TraceBegin trace_begin;
-  KvCursorState cursors[decode_warps];
+  typename Ring::Shared ring_states[decode_warps];
 };
 
-template <typename Traits>
+template <typename Traits, typename Ring = CopiedRing<Traits>>
 class DecodeLoop {
   using Dtype = typename Traits::Dtype;
-  using Shared = DecodeShared<Traits>;
+  using Shared = DecodeShared<Traits, Ring>;
+  using Params = typename Ring::Params;
   static constexpr int kTokenTiles = decode_chunk / 8;
   static constexpr int kColumnTiles = Traits::kDimVo / 8;
   static constexpr int kQkSteps = Traits::kDimQk / 16;
   using Keys = typename Traits::Keys;
   using Values = typename Traits::Values;
-  using KeyPointer = typename Keys::Pointer;
-  using ValuePointer = typename Values::Pointer;
-  static constexpr int kSlots = Traits::kDecodeSlots;
+  using KeyPointer = typename Ring::KeyPointer;
+  using ValuePointer = typename Ring::ValuePointer;
   static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk, Traits::kKvBytes);
   // Queries are asked for ahead of K and V, which would keep them waiting. Before Hopper some kernels have no registers for it.
   static constexpr bool kQueriesFirst = kTileArch == 90;
-  // Two ways to merge need more code, and registers.
-  static constexpr bool kHalvesMerge = kTileArch == 90 && !(Traits::kFp8 && Traits::kDimVo == 256);
+  // What the plan says about a merge is asked for ahead of the item's walk, so that it is there when the item is done.
+  static constexpr bool kAsksMergeFirst = kTileArch == 90 && !Traits::kFp8 && Traits::kDimVo <= 128;
   static constexpr u32 kMergeBarrier = 1;
   static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
-  using Cursor = KvCursor<typename Traits::Keys::Tile, typename Traits::Values::Tile, 32, decode_chunk, decode_kv_tile, false>;
-  static_assert(sizeof(Shared) == decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
-  static_assert(kSlots % 2 == 0);
+  static_assert(sizeof(Shared) <= decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
 
  public:
-  // Computes the items item_begin .. item_end, all of decode tiles.
-  static __device__ __forceinline__ void run(const AttentionParams &p, Shared &shared, i32 item_begin, i32 item_end) {
+  // Computes the items item_begin .. item_end, all of decode tiles. `first`: what the plan says of the first.
+  static __device__ __forceinline__ void run(const Params &params, Shared &shared, i32 item_begin, i32 item_end, const ItemWords &first) {
+    const AttentionParams &p = Ring::attention(params);
     const u32 thread = ptx::thread_anew();
     const u32 lane = thread % 32;
     const i32 warp = static_cast<i32>(thread / 32);
@@ -64,25 +63,29 @@ class DecodeLoop {
     const ValuePointer v_pointer = ValuePointer::rows_first(lane);
     const bool is_e5m2 = p.kv_is_e5m2 != 0;
     if (item_begin >= item_end) return;
-    Ring ring(p, shared.cursors[warp], ptx::shared_address(&shared.rings[warp]), item_begin, item_end, warp * decode_chunk, lane);
+    // What depends on the item is asked for all at once: its tile here, its page list in the ring.
+    const DecodeItem first_work(p, first);
+    const TileRows first_rows(p, first_work.tile, decode_rows);
+    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], item_begin, item_end, first, warp * decode_chunk, lane);
     Queries q;
     bool has_queries = false;
     if constexpr (kQueriesFirst) {
       prefetch_queries(p, thread);
-      const Item work(p, item_begin);
-      if (work.num_heads > 0) {
-        q.load(p, shared, TileRows(p, work.tile, decode_rows), work.head_begin, warp, lane);
+      if (first_work.num_heads > 0) {
+        q.load(p, shared, first_rows, first_work.head_begin, warp, lane);
         has_queries = true;
       }
     }
-    ring.fill(p);
+    ring.fill(params);
 
     for (i32 item = item_begin; item < item_end; ++item) {
       begin_trace(p, shared.trace_begin, thread == 0);
-      const Item work(p, item);
+      const DecodeItem work(p, ItemWords(p, item));
       const TileRows rows(p, work.tile, decode_rows);
-      const bool needs_mask = __ldg(&p.work[item].needs_mask) != 0;
+      const bool needs_mask = work.needs_mask;
+      const bool is_piece = static_cast<u32>(work.merge) < static_cast<u32>(p.max_merges);
       const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
+      MergePlan::Words merge;
       for (i32 head = 0; head < work.num_heads; ++head) {
         if (!kQueriesFirst || !has_queries) q.load(p, shared, rows, work.head_begin + head, warp, lane);
         has_queries = false;
@@ -92,86 +95,35 @@ class DecodeLoop {
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n) out[0][n][0] = out[0][n][1] = out[0][n][2] = out[0][n][3] = 0.f;
 
-        for (i32 token = work.kv_begin + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
+        for (i32 token = Ring::first_token(work.kv_begin, work.kv_end) + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
           float scores[1][kTokenTiles][4];
           ring.wait();
           scores_of_chunk(scores[0], q, k_pointer, ring.slot(), is_e5m2, lane);
-          ring.refill_k(p);
+          ring.refill_k(params);
           if (p.cap_scale != 0.f) soft_cap_scores(scores, scales.cap(p));
-          if (!visible.all(token, token + decode_chunk)) mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, work.kv_end, needs_mask, lane);
+          const i32 kv_begin = Ring::kWholeChunks ? work.kv_begin : 0;
+          if (token < kv_begin || !visible.all(token, token + decode_chunk)) {
+            mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, kv_begin, work.kv_end, needs_mask, lane);
+          }
           state.update(scores, out, scales.score(p));
           ring.wait();
+          ring.clear_outside(token, work.kv_begin, work.kv_end);
           add_values(out[0], scores[0], v_pointer, ring.slot(), is_e5m2);
-          ring.refill_v(p);
+          ring.refill_v(params);
         }
-        merge_and_store(p, shared, item, work, head, rows, out[0], state, scales.value(p), warp, lane);
+        // On its way while the warps' outputs are added up.
+        if (kAsksMergeFirst && is_piece) merge = MergePlan::Words(p.merges + work.merge);
+        merge_and_store(p, shared, work, head, rows, out[0], state, scales.value(p), warp, lane);
       }
-      merge_pieces(p, shared, item, warp, lane);
+      if (is_piece && work.num_heads > 0) {
+        if constexpr (!kAsksMergeFirst) merge = MergePlan::Words(p.merges + work.merge);
+        merge_pieces(p, shared, work.merge, MergePlan(p, merge, lane), warp, lane);
+      }
       end_trace(p, shared.trace_begin, thread == 0, item, work.head_begin, work.num_heads);
     }
   }
 
  private:
-  // One warp's chunks in flight: K of a chunk, V of it, K of the next. Each is one group of copies, empty after the last chunk, so
-  // that the oldest of kSlots groups is always the one to be read next.
-  class Ring {
-   public:
-    // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
-    __device__ __forceinline__ Ring(const AttentionParams &p, KvCursorState &state, u32 base, i32 item_begin, i32 item_end, i32 offset, u32 lane)
-        : cursor_(state, item_begin, item_end), base_(base), slot_(base), offset_(offset), lane_(lane) {
-      cursor_.advance(p, offset_, lane_);
-      ahead_ = cursor_.ask_ahead(p, lane_);
-    }
-
-    // Starts the first copies.
-    __device__ __forceinline__ void fill(const AttentionParams &p) {
-      i32 known = Cursor::kAhead;
-#pragma unroll 1
-      for (i32 i = 0; i < kSlots / 2; ++i) {
-        refill_k(p);
-        cursor_.copy_v(p, slot_, lane_);
-        const bool is_new = i < known ? cursor_.advance_to(p, offset_, lane_, ahead_, i) : cursor_.advance(p, offset_, lane_);
-        if (is_new) known = 0;
-        next_slot();
-      }
-    }
-
-    // Until the oldest chunk is there, for all lanes.
-    __device__ __forceinline__ void wait() {
-      ptx::cp_async_wait<kSlots - 1>();
-      __syncwarp();
-    }
-    __device__ __forceinline__ u32 slot() const { return slot_; }
-
-    // The slot has been read, and held K (V): starts the next copy of K (V) into it, and moves on to the slot after it.
-    __device__ __forceinline__ void refill_k(const AttentionParams &p) {
-      __syncwarp();
-      cursor_.receive_pages(p, lane_);
-      cursor_.copy_k(p, slot_, lane_);
-      next_slot();
-    }
-    __device__ __forceinline__ void refill_v(const AttentionParams &p) {
-      __syncwarp();
-      cursor_.copy_v(p, slot_, lane_);
-      cursor_.advance(p, offset_, lane_);
-      next_slot();
-    }
-
-   private:
-    __device__ __forceinline__ void next_slot() {
-      ptx::cp_async_commit();
-      slot_ += Traits::kDecodeSlotBytes;
-      if (slot_ == base_ + kSlots * Traits::kDecodeSlotBytes) slot_ = base_;
-    }
-
-    Cursor cursor_;
-    u32 ahead_;  // page ids of the first chunks after the very first
-    u32 base_;
-    u32 slot_;
-    i32 offset_;
-    u32 lane_;
-  };
-
   // Fetches q into L2, by all CTAs together, a sector for each thread: as much as that is of it. What an item finds there it need not ask memory for,
   // which is busy with K and V.
   static __device__ __forceinline__ void prefetch_queries(const AttentionParams &p, u32 thread) {
@@ -219,6 +171,7 @@ class DecodeLoop {
         const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
         // Pairs of columns: t and t + 4 of eight; or as FP8 keys come (kv_fragments.cuh), 2 t and 2 t + 1.
         const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4 * (Traits::kFp8 ? 2 : 1);
+        asm volatile("" : "+l"(from));  // one sum, rather than one for each load
 #pragma unroll
         for (int step = 0; step < kQkSteps; ++step) {
           fragments_[step][half] = row != nullptr ? __ldg(from + step * 8) : 0;
@@ -301,66 +254,55 @@ class DecodeLoop {
     }
   }
 
-  // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, a few columns at a time: twice as many if the
-  // tile has half the rows, as most have.
-  static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
+  // Adds the four warps' outputs up, in the order of the warps, and stores them. All rows at a time, as many columns as there is room for: twice as
+  // many if the tile has half the rows, as most have.
+  static __device__ __forceinline__ void merge_and_store(const AttentionParams &p, Shared &shared, const DecodeItem &work, i32 head_of_item,
                                                          const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, float v_scale, i32 warp, u32 lane) {
-    if (kHalvesMerge && rows.num_rows(p) <= decode_rows / 2) {
-      merge_and_store_rows<decode_rows / 2>(p, shared, item, work, head_of_item, rows, out, state, v_scale, warp, lane);
+    // Two ways need more code, and registers.
+    constexpr bool kHalvesRows = kTileArch == 90 && !(Traits::kFp8 && Traits::kDimVo == 256);
+    if (kHalvesRows && rows.num_rows(p) <= decode_rows / 2) {
+      merge_and_store_rows<decode_rows / 2>(p, shared, work, head_of_item, rows, out, state, v_scale, warp, lane);
     } else {
-      merge_and_store_rows<decode_rows>(p, shared, item, work, head_of_item, rows, out, state, v_scale, warp, lane);
+      merge_and_store_rows<decode_rows>(p, shared, work, head_of_item, rows, out, state, v_scale, warp, lane);
     }
   }
 
   template <int kRows>
-  static __device__ __forceinline__ void merge_and_store_rows(const AttentionParams &p, Shared &shared, i32 item, const Item &work, i32 head_of_item,
+  static __device__ __forceinline__ void merge_and_store_rows(const AttentionParams &p, Shared &shared, const DecodeItem &work, i32 head_of_item,
                                                               const TileRows &rows, float (&out)[kColumnTiles][4], SoftmaxState<1> &state, float v_scale, i32 warp,
                                                               u32 lane) {
     constexpr int kHalves = kRows / 8;
-    constexpr int kColumns = decode_merge_columns * decode_rows / kRows;
+    constexpr int kColumns = Traits::kTile.merge_columns * decode_rows / kRows;
     constexpr int kPitch = kColumns + 8;
     constexpr int kPieces = (Traits::kDimVo + kColumns - 1) / kColumns;
-    static_assert(kPitch % 32 == decode_merge_pitch % 32 && decode_warps * kRows * kPitch * sizeof(float) <= sizeof shared.merge);
+    constexpr int kThreadsOfRow = kMergeThreads / kRows;
+    constexpr int kGroups = kColumns / 4 / kThreadsOfRow;  // of four columns that a thread adds up
+    static_assert(kPitch % 32 == 8 && decode_warps * kRows * kPitch * sizeof(float) <= sizeof shared.merge && kGroups * 4 * kThreadsOfRow == kColumns);
     state.rows[0].add_up_lanes();
-    if (lane % 4 == 0) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        shared.shift[warp][lane / 4 + 8 * half] = state.rows[0].shift[half];
-        shared.sum[warp][lane / 4 + 8 * half] = state.rows[0].sum[half];
-      }
-    }
-    ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-    float scale[kHalves];
-#pragma unroll
-    for (int half = 0; half < kHalves; ++half) {
-      const Total total(shared, lane / 4 + 8 * half);
-      scale[half] = ptx::exp2(state.rows[0].shift[half] - total.shift) * normaliser(total.sum) * v_scale;
-    }
 
-    // What this thread stores of each piece: four columns of a row.
+    // What this thread stores of each piece: groups of four columns of a row.
     const i32 num_rows = rows.num_rows(p);
     const i32 thread = warp * 32 + static_cast<i32>(lane);
-    const i32 row = thread / (kColumns / 4);
-    const i32 column = thread % (kColumns / 4) * 4;
-    static_assert(kMergeThreads / (kColumns / 4) == kRows);
+    const i32 row = thread / kThreadsOfRow;
+    const i32 column = thread % kThreadsOfRow * 4;
     bool fits;
-    const RowTarget target(p, p.work + item, work.head_begin + head_of_item, head_of_item, num_rows, fits);
+    const RowTarget target(p, work.partial_row, work.head_begin + head_of_item, head_of_item, num_rows, fits);
     const i32 token_of_tile = divide(row, p.by_group);
     const i32 token = row < num_rows && fits ? rows.token(p, token_of_tile) : -1;
     const i32 head = target.head + row - token_of_tile * p.group;
     char *to_out = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + column * 2;
     float *to_partial = p.partial_out + static_cast<i64>(target.partial_row + row) * Traits::kDimVo + column;
-    if (token >= 0 && column == 0) {
-      const Total total(shared, row);
-      const float lse = natural_lse(total.shift, total.sum);
-      if (target.partial_row >= 0) {
-        p.partial_lse[target.partial_row + row] = lse;
-      } else if (p.lse != nullptr) {
-        p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
-      }
-    }
 #pragma unroll
     for (int piece = 0; piece < kPieces; ++piece) {
+      // All have read what was here before.
+      ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+      if (piece == 0 && lane % 4 == 0) {
+#pragma unroll
+        for (int half = 0; half < kHalves; ++half) {
+          shared.shift[lane / 4 + 8 * half][warp] = state.rows[0].shift[half];
+          shared.sum[lane / 4 + 8 * half][warp] = state.rows[0].sum[half];
+        }
+      }
 #pragma unroll
       for (int half = 0; half < kHalves; ++half) {
         float tiles[kColumns / 8][4];
@@ -371,37 +313,63 @@ class DecodeLoop {
 #pragma unroll
           for (int e = 0; e < 4; ++e) tiles[i][e] = n < kColumnTiles ? out[n][e] : 0.f;
         }
-        store_columns<Traits::kFp8>(&shared.merge[(warp * kRows + static_cast<i32>(lane / 4) + 8 * half) * kPitch], tiles, half, scale[half], lane);
+        store_columns<Traits::kFp8>(&shared.merge[(warp * kRows + static_cast<i32>(lane / 4) + 8 * half) * kPitch], tiles, half, 1.f, lane);
       }
       ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-      float4 total = *reinterpret_cast<const float4 *>(&shared.merge[row * kPitch + column]);
-#pragma unroll
-      for (int w = 1; w < decode_warps; ++w) {
-        const float4 more = *reinterpret_cast<const float4 *>(&shared.merge[(w * kRows + row) * kPitch + column]);
-        total.x += more.x;
-        total.y += more.y;
-        total.z += more.z;
-        total.w += more.w;
-      }
-      if (token >= 0 && (Traits::kDimVo % kColumns == 0 || piece * kColumns + column < Traits::kDimVo)) {
+      // Weighed anew for each piece: registers are scarcer than these few instructions.
+      float weights[decode_warps];
+      const float lse = weigh_warps(shared, row, v_scale, weights);
+      if (piece == 0 && token >= 0 && column == 0) {
         if (target.partial_row >= 0) {
-          *reinterpret_cast<float4 *>(to_partial + piece * kColumns) = total;
-        } else {
-          *reinterpret_cast<uint2 *>(to_out + piece * kColumns * 2) = make_uint2(ptx::pack(total.x, total.y, Dtype{}), ptx::pack(total.z, total.w, Dtype{}));
+          p.partial_lse[target.partial_row + row] = lse;
+        } else if (p.lse != nullptr) {
+          p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
         }
       }
-      ptx::named_barrier<kMergeThreads>(kMergeBarrier);
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group) {
+        const int moved = group * 4 * kThreadsOfRow;
+        float4 total = make_float4(0.f, 0.f, 0.f, 0.f);
+#pragma unroll
+        for (int w = 0; w < decode_warps; ++w) {
+          const float4 more = *reinterpret_cast<const float4 *>(&shared.merge[(w * kRows + row) * kPitch + column + moved]);
+          total.x += more.x * weights[w];
+          total.y += more.y * weights[w];
+          total.z += more.z * weights[w];
+          total.w += more.w * weights[w];
+        }
+        if (token >= 0 && (Traits::kDimVo % kColumns == 0 || piece * kColumns + column + moved < Traits::kDimVo)) {
+          if (target.partial_row >= 0) {
+            *reinterpret_cast<float4 *>(to_partial + piece * kColumns + moved) = total;
+          } else {
+            *reinterpret_cast<uint2 *>(to_out + (piece * kColumns + moved) * 2) = make_uint2(ptx::pack(total.x, total.y, Dtype{}), ptx::pack(total.z, total.w, Dtype{}));
+          }
+        }
+      }
     }
   }
 
-  // If the item is a piece of a unit that is merged here: the CTA that is the last to finish one of its pieces merges them all, in the plan's
-  // order, whoever it is. Its counter is 0 again afterwards.
-  static __device__ __forceinline__ void merge_pieces(const AttentionParams &p, Shared &shared, i32 item, i32 warp, u32 lane) {
-    const i32 index = __ldg(&p.work[item].merge);
-    if (static_cast<u32>(index) >= static_cast<u32>(p.max_merges)) return;
-    // Read while the counter is on its way: the plan is not written meanwhile, but for that.
-    const MergePlan plan(p, index, lane);
-    // All threads' partial rows are written: merge_and_store ends with a barrier.
+  // How much each warp's share of a row counts in the row's result; the row's LSE.
+  static __device__ __forceinline__ float weigh_warps(const Shared &shared, i32 row, float v_scale, float (&weights)[decode_warps]) {
+    float shift = shared.shift[row][0];
+#pragma unroll
+    for (int w = 1; w < decode_warps; ++w) shift = fmaxf(shift, shared.shift[row][w]);
+    float sum = 0.f;
+#pragma unroll
+    for (int w = 0; w < decode_warps; ++w) {
+      weights[w] = ptx::exp2(shared.shift[row][w] - shift);
+      sum += shared.sum[row][w] * weights[w];
+    }
+    const float scale = normaliser(sum) * v_scale;
+#pragma unroll
+    for (int w = 0; w < decode_warps; ++w) weights[w] *= scale;
+    return natural_lse(shift, sum);
+  }
+
+  // The CTA that is the last to finish one of a unit's pieces merges them all, in the plan's order, whoever it is. The counter is 0 again afterwards.
+  static __device__ __forceinline__ void merge_pieces(const AttentionParams &p, Shared &shared, i32 index, const MergePlan &plan, i32 warp, u32 lane) {
+    // All threads' partial rows are written.
+    ptx::named_barrier<kMergeThreads>(kMergeBarrier);
     if (warp == 0 && lane == 0) {
       MergeItem *merge = const_cast<MergeItem *>(p.merges + index);
       const i32 arrivals = ptx::atomic_add_acq_rel(&merge->arrivals, 1) + 1;
@@ -411,21 +379,6 @@ class DecodeLoop {
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
     if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo>(p, plan, warp, decode_warps, lane);
   }
-
-  // A row's largest shift over the warps, and its sum by that.
-  struct Total {
-    float shift;
-    float sum;
-
-    __device__ __forceinline__ Total(const Shared &shared, i32 row) {
-      shift = shared.shift[0][row];
-#pragma unroll
-      for (int w = 1; w < decode_warps; ++w) shift = fmaxf(shift, shared.shift[w][row]);
-      sum = 0.f;
-#pragma unroll
-      for (int w = 0; w < decode_warps; ++w) sum += shared.sum[w][row] * ptx::exp2(shared.shift[w][row] - shift);
-    }
-  };
 };
 
 }  // namespace fp

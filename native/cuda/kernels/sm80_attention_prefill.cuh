@@ -259,7 +259,7 @@ class PrefillLoop {
   static __device__ __forceinline__ void mask_tile(const AttentionParams &p, float (&scores)[kRowTiles][kTokenTiles][4], i32 item, i32 row_begin, i32 token,
                                                    i32 kv_end) {
     const i32 tile = Item(p, item).tile;
-    mask_scores(p, scores, TileRows(p, tile, Traits::kPrefillRows), p.tiles + tile, row_begin, token, kv_end, __ldg(&p.work[item].needs_mask) != 0, ptx::lane_anew());
+    mask_scores(p, scores, TileRows(p, tile, Traits::kPrefillRows), p.tiles + tile, row_begin, token, 0, kv_end, __ldg(&p.work[item].needs_mask) != 0, ptx::lane_anew());
   }
 
   static __device__ __forceinline__ void store(const AttentionParams &p, i32 item, i32 head_of_item, i32 row_begin, float (&out)[kRowTiles][kColumnTiles][4],

@@ -10,6 +10,7 @@
 #include "../parts/attention_tiles.cuh"
 #include "access.h"
 #include "cuda.h"
+#include "decode_sm90.h"
 #include "prefill_sm90.h"
 
 namespace fp::cuda {
@@ -152,8 +153,11 @@ void launch_attention(const Launch &launch, const fp_attention_args &args) {
   const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
   const bool queues_tall_tiles = has_prefill_sm90(launch.device) && !is_fp8(args.kv_dtype);
   if (queues_tall_tiles && has_tall_tiles) launch_prefill_sm90(launch, args, params);
-  if (!queues_tall_tiles || has_short_tiles) {
-    launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, static_cast<unsigned>(variant.shared_bytes), &params);
+  const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
+  if (queues_tall_tiles && has_short_tiles && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes)) {
+    // K and V come by the copy engine.
+  } else if (!queues_tall_tiles || has_short_tiles) {
+    launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
   }
   if (args.max_merges == 0 || args.launches_merges == 0) return;
   char name[32];

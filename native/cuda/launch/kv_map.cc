@@ -1,5 +1,9 @@
 #include "kv_map.h"
 
+#include <algorithm>
+
+#include "cuda.h"
+
 namespace fp::cuda {
 
 // Five dimensions are what the engine has. Heads and pages share one, counted in head strides, so a page must be a whole number of those apart
@@ -23,6 +27,22 @@ bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
   result.num_places = static_cast<int>(num_places);
   return driver().cuTensorMapEncodeTiled(&result.map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 5, const_cast<void *>(kv.address), dims, strides, box, element_strides, 0,
                                          is_wide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0) == CUDA_SUCCESS;
+}
+
+bool describe_kv_of(const fp_attention_args &args, PrefillParams90 &params) {
+  KvMap k, v;
+  if (!describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk},
+                   params.box_tokens, k) ||
+      !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo},
+                   params.box_tokens, v)) {
+    return false;
+  }
+  params.k_map = k.map;
+  params.v_map = v.map;
+  params.k_places_of_page = k.places_of_page;
+  params.v_places_of_page = v.places_of_page;
+  params.num_places = std::max(k.num_places, v.num_places);
+  return true;
 }
 
 }  // namespace fp::cuda

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "../../flashpage.h"
 #include "../parts/prefill_params_sm90.h"
 #include "driver.h"
 
@@ -21,5 +22,8 @@ struct KvMap {
 
 // False: the engine can't describe these strides.
 bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result);
+
+// K and V of an attention in boxes of params.box_tokens tokens: fills in the maps. False: the engine can't describe the strides.
+bool describe_kv_of(const fp_attention_args &args, PrefillParams90 &params);
 
 }  // namespace fp::cuda

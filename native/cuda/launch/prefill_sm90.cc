@@ -1,6 +1,5 @@
 #include "prefill_sm90.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "../parts/prefill_params_sm90.h"
@@ -25,18 +24,7 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
   PrefillTile90 tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, false, has_features);
   params.box_tokens = kv_box_tokens(args.page_size, tile.kv_tile);
   bool gathers = params.box_tokens < smallest_kv_box;
-  if (!gathers && args.num_pages > 0) {
-    KvMap k, v;
-    gathers = !describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk},
-                           params.box_tokens, k) ||
-              !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo},
-                           params.box_tokens, v);
-    params.k_map = k.map;
-    params.v_map = v.map;
-    params.k_places_of_page = k.places_of_page;
-    params.v_places_of_page = v.places_of_page;
-    params.num_places = std::max(k.num_places, v.num_places);
-  }
+  if (!gathers && args.num_pages > 0) gathers = !describe_kv_of(args, params);
   if (gathers) tile = prefill_tile_sm90(args.head_dim_qk, args.head_dim_vo, true, has_features);
 
   const ShapeSuffix shape(args.head_dim_qk, args.head_dim_vo);

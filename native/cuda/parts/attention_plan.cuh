@@ -54,13 +54,15 @@ struct Item {
   i32 kv_begin;
   i32 kv_end;
 
-  __device__ __forceinline__ Item(const AttentionParams &p, i32 index) {
-    const WorkItem *w = p.work + index;
-    tile = __ldg(&w->tile);
-    head_begin = max(__ldg(&w->kv_head_begin), 0);
-    num_heads = min(__ldg(&w->num_kv_heads), p.num_kv_heads - head_begin);
-    kv_begin = max(__ldg(&w->kv_begin), 0);
-    kv_end = __ldg(&w->kv_end);
+  __device__ __forceinline__ Item(const AttentionParams &p, i32 index) : Item(p, p.work + index) {}
+  __device__ __forceinline__ Item(const AttentionParams &p, const WorkItem *w)
+      : Item(p, __ldg(&w->tile), __ldg(&w->kv_head_begin), __ldg(&w->num_kv_heads), __ldg(&w->kv_begin), __ldg(&w->kv_end)) {}
+  __device__ __forceinline__ Item(const AttentionParams &p, i32 tile_index, i32 first_head, i32 head_count, i32 begin, i32 end) {
+    tile = tile_index;
+    head_begin = max(first_head, 0);
+    num_heads = min(head_count, p.num_kv_heads - head_begin);
+    kv_begin = max(begin, 0);
+    kv_end = end;
     if (p.num_pages == 0 || p.num_kv_indices == 0) kv_end = kv_begin;
     if (static_cast<u32>(tile) >= static_cast<u32>(p.max_tiles)) {
       tile = 0;
@@ -68,6 +70,44 @@ struct Item {
     }
   }
 };
+
+// A work item as the plan has it, in two loads.
+struct ItemWords {
+  uint4 first;   // tile, kv_head_begin, num_kv_heads, kv_begin
+  uint4 second;  // kv_end, partial_row, needs_mask, merge
+  static_assert(sizeof(WorkItem) == 32);
+
+  __device__ __forceinline__ ItemWords() : first(make_uint4(0, 0, 0, 0)), second(make_uint4(0, 0, 0, 0)) {}
+  __device__ __forceinline__ ItemWords(const AttentionParams &p, i32 index) {
+    const uint4 *words = reinterpret_cast<const uint4 *>(p.work + index);
+    first = __ldg(words);
+    second = __ldg(words + 1);
+  }
+};
+
+// An item of decode tiles: as Item, and what else the plan says of it.
+struct DecodeItem : Item {
+  i32 partial_row;
+  bool needs_mask;
+  i32 merge;
+
+  __device__ __forceinline__ DecodeItem(const AttentionParams &p, const ItemWords &words)
+      : Item(p, static_cast<i32>(words.first.x), static_cast<i32>(words.first.y), static_cast<i32>(words.first.z), static_cast<i32>(words.first.w),
+             static_cast<i32>(words.second.x)),
+        partial_row(static_cast<i32>(words.second.y)),
+        needs_mask(words.second.z != 0),
+        merge(static_cast<i32>(words.second.w)) {}
+};
+
+// Where no CTA has more than one item, a CTA's item is mostly the one of its own number. It is asked for together with the CTA's range, instead of after it.
+__device__ __forceinline__ ItemWords guess_first_item(const AttentionParams &p) {
+  const i32 cta = static_cast<i32>(blockIdx.x);
+  return cta < p.max_work_items ? ItemWords(p, cta) : ItemWords{};
+}
+
+__device__ __forceinline__ ItemWords first_item(const AttentionParams &p, const ItemRange &items, const ItemWords &guess) {
+  return items.begin == static_cast<i32>(blockIdx.x) || items.begin >= items.end ? guess : ItemWords(p, items.begin);
+}
 
 __device__ __forceinline__ i32 item_class(const AttentionParams &p, i32 index) {
   const i32 tile = __ldg(&p.work[index].tile);
@@ -112,10 +152,12 @@ struct RowTarget {
   i32 head;         // query head of packed row 0
 
   __device__ __forceinline__ RowTarget(i32 first_row, i32 first_head) : partial_row(first_row), head(first_head) {}
-  // `head` counts from the item's first. ok: false if the rows do not fit the workspace.
-  __device__ __forceinline__ RowTarget(const AttentionParams &p, const WorkItem *w, i32 kv_head, i32 head_of_item, i32 num_rows, bool &ok) {
+  // `head_of_item` counts from the item's first. ok: false if the rows do not fit the workspace.
+  __device__ __forceinline__ RowTarget(const AttentionParams &p, const WorkItem *w, i32 kv_head, i32 head_of_item, i32 num_rows, bool &ok)
+      : RowTarget(p, __ldg(&w->partial_row), kv_head, head_of_item, num_rows, ok) {}
+  __device__ __forceinline__ RowTarget(const AttentionParams &p, i32 item_row, i32 kv_head, i32 head_of_item, i32 num_rows, bool &ok) {
     head = kv_head * p.group;
-    partial_row = __ldg(&w->partial_row);
+    partial_row = item_row;
     ok = true;
     if (partial_row >= 0) {
       const i64 first = partial_row + static_cast<i64>(head_of_item) * num_rows;

@@ -22,48 +22,46 @@ struct AttentionTile {
   int row_tiles;        // m16 tiles a warp holds in prefill
   int prefill_kv_tile;  // KV tokens of a prefill step
   int decode_slots;     // chunks of k or v in a decode warp's ring
+  int merge_columns;    // output columns of 16 rows that the warps of a decode CTA add up at a time; of 8 rows twice as many
 };
 
 constexpr int decode_rows = 16;
 constexpr int decode_warps = 4;   // of the CTA's warps, those that take part in decode
 constexpr int decode_chunk = 16;  // KV tokens of a decode warp's step
 constexpr int decode_kv_tile = decode_warps * decode_chunk;
-constexpr int decode_merge_columns = 32;  // output columns that the warps of a decode CTA add up at a time
-constexpr int decode_merge_pitch = 40;    // floats; 8 mod 32, so that the rows of a fragment fall into distinct banks
-
 // Tile cut points of splits are multiples of this; every prefill_kv_tile divides it.
 constexpr int prefill_cut = 64;
 
 // arch 90: Hopper. arch 80: all others, within the 99 KB a CTA of Ada (48 KB where two fit).
 constexpr AttentionTile attention_tile(int arch, int head_dim_qk, int head_dim_vo) {
   if (arch == 90) {
-    if (head_dim_qk == 64) return {4, 2, 2, 64, 12};
-    if (head_dim_qk == 96) return {4, 2, 2, 64, 8};
-    if (head_dim_qk == 128) return {4, 2, 2, 64, 4};
-    if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 64, 4};
-    if (head_dim_qk == 192) return {4, 2, 1, 64, 4};
-    return {4, 1, 1, 64, 6};
+    if (head_dim_qk == 64) return {4, 2, 2, 64, 8, 64};
+    if (head_dim_qk == 96) return {4, 2, 2, 64, 6, 64};
+    if (head_dim_qk == 128) return {4, 2, 2, 64, 4, 64};
+    if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 64, 4, 32};
+    if (head_dim_qk == 192) return {4, 2, 1, 64, 4, 32};
+    return {4, 1, 1, 64, 6, 64};
   }
-  if (head_dim_qk == 64) return {4, 2, 2, 64, 4};
-  if (head_dim_qk == 96) return {4, 2, 2, 64, 2};
-  if (head_dim_qk == 128) return {4, 2, 2, 64, 4};
-  if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 2};
-  if (head_dim_qk == 192) return {8, 1, 1, 32, 2};
-  return {8, 1, 1, 16, 2};
+  if (head_dim_qk == 64) return {4, 2, 2, 64, 4, 32};
+  if (head_dim_qk == 96) return {4, 2, 2, 64, 2, 32};
+  if (head_dim_qk == 128) return {4, 2, 2, 64, 4, 32};
+  if (head_dim_qk == 192 && head_dim_vo == 128) return {4, 2, 2, 32, 2, 32};
+  if (head_dim_qk == 192) return {8, 1, 1, 32, 2, 32};
+  return {8, 1, 1, 16, 2, 32};
 }
 
 // The same for KV caches in FP8, whose rows are half as long. On Hopper too they have their prefill tiles here.
 constexpr AttentionTile attention_tile_fp8(int arch, int head_dim) {
   if (arch == 90) {
-    if (head_dim == 64) return {4, 2, 2, 64, 16};
-    if (head_dim == 128) return {4, 2, 2, 32, 12};
-    if (head_dim == 192) return {8, 1, 1, 64, 8};
-    return {8, 1, 1, 32, 8};
+    if (head_dim == 64) return {4, 2, 2, 64, 16, 64};
+    if (head_dim == 128) return {4, 2, 2, 32, 8, 64};
+    if (head_dim == 192) return {8, 1, 1, 64, 8, 64};
+    return {8, 1, 1, 32, 8, 64};
   }
-  if (head_dim == 64) return {4, 2, 2, 64, 8};
-  if (head_dim == 128) return {4, 2, 2, 32, 8};
-  if (head_dim == 192) return {8, 1, 1, 64, 4};
-  return {8, 1, 1, 32, 4};
+  if (head_dim == 64) return {4, 2, 2, 64, 8, 32};
+  if (head_dim == 128) return {4, 2, 2, 32, 8, 32};
+  if (head_dim == 192) return {8, 1, 1, 64, 4, 32};
+  return {8, 1, 1, 32, 4, 32};
 }
 
 constexpr int prefill_rows(const AttentionTile &tile) { return tile.num_warps * tile.row_tiles * 16; }
@@ -87,11 +85,12 @@ constexpr int decode_slot_bytes(int head_dim_qk, int head_dim_vo, int kv_bytes) 
 constexpr bool decode_query_in_shared(int head_dim_qk, int kv_bytes) { return head_dim_qk > (kv_bytes == 1 ? 128 : 192); }
 constexpr int decode_query_bytes(int head_dim_qk, int kv_bytes) { return decode_query_in_shared(head_dim_qk, kv_bytes) ? decode_rows * head_dim_qk * 2 : 128; }
 
-constexpr int decode_merge_bytes = decode_warps * decode_rows * decode_merge_pitch * 4;
+// The pitch is 8 mod 32 floats, so that the rows of a fragment fall into distinct banks.
+constexpr int decode_merge_floats(const AttentionTile &tile) { return decode_warps * decode_rows * (tile.merge_columns + 8); }
 constexpr int decode_state_bytes = 4 + trace_begin_bytes + decode_warps * (decode_rows * 2 * 4 + 160);
 
 constexpr int decode_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {
-  return decode_query_bytes(head_dim_qk, kv_bytes) + decode_merge_bytes + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo, kv_bytes);
+  return decode_query_bytes(head_dim_qk, kv_bytes) + decode_merge_floats(tile) * 4 + decode_state_bytes + decode_warps * tile.decode_slots * decode_slot_bytes(head_dim_qk, head_dim_vo, kv_bytes);
 }
 
 constexpr int attention_shared_bytes(const AttentionTile &tile, int head_dim_qk, int head_dim_vo, int kv_bytes) {

@@ -39,13 +39,30 @@ struct MergePlan {
   i32 num_partials;
   i32 first[kHeld];  // of partials lane and lane + 32
 
-  __device__ __forceinline__ MergePlan(const AttentionParams &p, i32 index, u32 lane) {
-    const MergeItem *merge = p.merges + index;
-    token_begin = max(ptx::load_now(&merge->token_begin), 0);
-    kv_head = ptx::load_now(&merge->kv_head);
-    const i32 partials_begin = max(ptx::load_now(&merge->partials_begin), 0);
-    num_partials = min(ptx::load_now(&merge->num_partials), p.max_partials - partials_begin);
-    num_rows = min(ptx::load_now(&merge->num_tokens), p.num_tokens - token_begin) * p.group;
+  // What a merge item says, asked for but not looked at yet.
+  struct Words {
+    i32 token_begin;
+    i32 num_tokens;
+    i32 kv_head;
+    i32 partials_begin;
+    i32 num_partials;
+
+    __device__ __forceinline__ Words() {}
+    __device__ __forceinline__ Words(const MergeItem *merge)
+        : token_begin(ptx::load_now(&merge->token_begin)),
+          num_tokens(ptx::load_now(&merge->num_tokens)),
+          kv_head(ptx::load_now(&merge->kv_head)),
+          partials_begin(ptx::load_now(&merge->partials_begin)),
+          num_partials(ptx::load_now(&merge->num_partials)) {}
+  };
+
+  __device__ __forceinline__ MergePlan(const AttentionParams &p, i32 index, u32 lane) : MergePlan(p, Words(p.merges + index), lane) {}
+  __device__ __forceinline__ MergePlan(const AttentionParams &p, const Words &words, u32 lane) {
+    token_begin = max(words.token_begin, 0);
+    kv_head = words.kv_head;
+    const i32 partials_begin = max(words.partials_begin, 0);
+    num_partials = min(words.num_partials, p.max_partials - partials_begin);
+    num_rows = min(words.num_tokens, p.num_tokens - token_begin) * p.group;
     if (static_cast<u32>(kv_head) >= static_cast<u32>(p.num_kv_heads) || p.max_partial_rows == 0) num_rows = 0;
     partials = p.partials + partials_begin;
     read(first, 0, lane);

@@ -1,0 +1,35 @@
+// sm90_decode.cuh: decode tiles on Hopper, where pages are whole chunks: K and V by the copy engine. Everything else is as in sm80_attention.cuh.
+#pragma once
+#include "kernels/sm80_attention_decode.cuh"
+#include "kernels/sm90_decode_box_ring.cuh"
+
+namespace fp {
+
+template <typename Traits>
+__device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
+  extern __shared__ __align__(1024) u8 shared_memory[];
+  using Ring = BoxRing<Traits>;
+  const AttentionParams &p = params.attention;
+  const ItemWords guess = guess_first_item(p);
+  const ItemRange items = cta_items(p);
+  prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
+  if (threadIdx.x == 0) {
+    ptx::tma_prefetch(params.k_map);
+    ptx::tma_prefetch(params.v_map);
+  }
+  DecodeLoop<Traits, Ring>::run(params, *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory), items.begin, items.end, first_item(p, items, guess));
+}
+
+}  // namespace fp
+
+#define FP_INSTANTIATE_DECODE_SM90_KERNEL(name, Dtype, kDimQk, kDimVo)                                                            \
+  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>::kThreads,                      \
+                                               fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>::kCtasPerSm)                    \
+      name(const __grid_constant__ fp::PrefillParams90 params) {                                                                 \
+    fp::decode_sm90<fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>>(params);                                                  \
+  }
+
+// The kernels of one shape.
+#define FP_INSTANTIATE_DECODE_SM90(shape, kDimQk, kDimVo)                             \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_bf16, fp::Bf16, kDimQk, kDimVo) \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_f16, fp::F16, kDimQk, kDimVo)
