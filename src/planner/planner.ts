@@ -259,8 +259,8 @@ class WorkPlanner implements Planner {
     words[PLAN_HEADER.numQueuedPieces] = state.numQueuedPieces;
     words[PLAN_HEADER.numQueuedItems] = state.numQueuedItems;
     words[PLAN_HEADER.queueNext] = 0;
-    words[PLAN_HEADER.reserved0] = 0;
-    words[PLAN_HEADER.reserved1] = 0;
+    words[PLAN_HEADER.status] = 0;
+    words[PLAN_HEADER.statusRequest] = 0;
   }
 
   /** Classes that some batch within the capacity may need. */
