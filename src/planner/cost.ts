@@ -17,19 +17,22 @@ export interface CostModel {
   readonly prefillItem: number;
   /** One row of a partial: written as f32, read again by the merge. */
   readonly partialRow: number;
+  /** True if CTAs that have nothing to do leave their part of memory's rate to the others, so that a few idle ones cost decoding nothing. */
+  readonly sharesBandwidth: boolean;
 }
 
 /**
  * A GPU. Both kinds of tiles cost about the same a token: at head dim 128 a decode tile reads 512 bytes (41 ns at an H100's 3.3 TB/s over
- * 264 CTAs), a prefill tile does 65 kFLOP (49 ns at 350 TFLOP/s). A row of a partial is 516 bytes written and read: two tokens. An item starts in about a
- * microsecond, and a prefill item moves eight times the rows.
+ * 264 CTAs), a prefill tile does 65 kFLOP (49 ns at 350 TFLOP/s). A row of a partial is 516 bytes written and read: two tokens. Items: of 32, 128 and 256
+ * tokens, 128 gave the shortest times over uneven decode batches on an H100 (docs/scheduling.md).
  */
 export const GPU_COSTS: CostModel = {
   decodeToken: 1,
   prefillToken: 1,
-  decodeItem: 32,
+  decodeItem: 128,
   prefillItem: 128,
   partialRow: 2,
+  sharesBandwidth: true,
 };
 
 /**
@@ -43,13 +46,14 @@ export const CPU_COSTS: CostModel = {
   decodeItem: 10,
   prefillItem: 250,
   partialRow: 4,
+  sharesBandwidth: false,
 };
 
 /**
  * The fewest steps that are worth a piece of their own: their cost covers starting an item and the partial rows of the piece.
  *
- * Worked example (GPU costs): a decode tile of one token and 4 query heads costs 32 + 2 x 4 = 40, less than one step of 64 tokens: pieces of one
- * step. A prefill tile of 128 rows costs 128 + 2 x 128 = 384: pieces of six steps of 64 tokens or more.
+ * Worked example (GPU costs): a decode tile of one token and 4 query heads costs 128 + 2 x 4 = 136: pieces of three
+ * steps of 64 tokens or more. A prefill tile of 128 rows costs 128 + 2 x 128 = 384: pieces of six steps of 64 tokens or more.
  */
 export function minStepsOfPiece(stepCost: number, itemCost: number, numRows: number, partialRowCost: number): number {
   return Math.max(1, Math.ceil((itemCost + partialRowCost * numRows) / stepCost));

@@ -5,16 +5,17 @@
  * where shares end has its cuts moved by every other request. Here a *piece* is all that one CTA does of a unit (a tile's work for one KV head)
  * at a time, and the length of pieces is the larger of two, in steps of the tile's class:
  *
- * - *Worth a cut*: so many steps that starting an item and writing and merging its partial rows, which is what a piece adds, costs no more than an
- *   eighth of walking them. That is about what invariance costs a full batch, in which nothing would have to be cut (the pieces at a unit's ends may be
- *   shorter, and cost more for their length).
+ * - *Worth a cut*: so many that starting an item and writing and merging its partial rows, which is what a piece adds, costs no more than half of
+ * walking them, for a decode tile, and an eighth for a prefill tile: small batches of decode tiles leave CTAs idle if nothing is cut. That is
+ * about what invariance costs a full batch, in which nothing would have to be cut (the pieces at a unit's ends may be shorter, and cost more for their
+ * length).
  * - *Enough for one*: so many that the request, were it alone, has two pieces for each CTA. So a long request alone keeps every CTA busy, and such a
  *   length is no more than half of an equal share of any batch that the request is in. It bounds the number of pieces, and with it the workspace.
  *
  * The cuts are at the multiples of that length, counted from token 0 of the request's KV, that lie within what the tile sees, causal mask and window
  * considered, and leave a smallest piece (see `minStepsOfPiece`) on both sides. A unit no longer than one piece is not cut.
  *
- * Worked example (GPU costs, 264 CTAs, 8 KV heads, a decode tile of 4 rows): an item and its partial rows cost 32 + 2 x 4 = 40, so that 8 x 40 = 320
+ * Worked example (GPU costs, 264 CTAs, 8 KV heads, a decode tile of 4 rows): an item and its partial rows cost 128 + 2 x 4 = 136, so that 2 x 136 = 272
  * tokens, 5 steps of 64, are worth a cut. Of a request of 256 tokens nothing is cut. One of 8192 tokens is 128 steps a unit, 1024 in all, two for
  * each of 528 pieces; 5 are the larger, so that each unit has 26 pieces, 208 in all. One of 131072 tokens: 2048 steps a unit, and 16384 / 528
  * rounded up is 32: 64 pieces a unit, 512 in all.
@@ -25,7 +26,7 @@ import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { PieceBounds, PlanLayout } from "../plan_buffers/layout.ts";
 import { minStepsOfPiece } from "./cost.ts";
 import type { CheckedConfig } from "./problem.ts";
-import { TILE_PREFILL, type TileList, type TileTable } from "./tiles.ts";
+import { TILE_DECODE, TILE_PREFILL, type TileList, type TileTable } from "./tiles.ts";
 
 const {
   words: TILE_WORDS,
@@ -35,8 +36,8 @@ const {
   kvLen: TILE_KV_LEN,
 } = ROW_TILE;
 
-/** What a piece adds costs at most one part in so many of what it walks. */
-const WORTH = 8;
+/** What a piece adds costs at most one part in so many of what it walks, by class of its tile: decode, prefill. */
+const WORTH = [2, 8];
 /** Pieces that a request alone has for each CTA, at most and if it is long enough. */
 const PIECES_PER_CTA = 2;
 
@@ -74,8 +75,9 @@ export class Pieces {
       const numRows = (i % stride) * groupSize;
       const stepCost = isPrefill ? limits.prefillKvTile * costs.prefillToken : limits.decodeKvTile * costs.decodeToken;
       const itemCost = isPrefill ? costs.prefillItem : costs.decodeItem;
+      const worth = WORTH[isPrefill ? TILE_PREFILL : TILE_DECODE];
       this.#minSteps[i] = minStepsOfPiece(stepCost, itemCost, numRows, costs.partialRow);
-      this.#worthSteps[i] = minStepsOfPiece(stepCost, WORTH * itemCost, numRows, WORTH * costs.partialRow);
+      this.#worthSteps[i] = minStepsOfPiece(stepCost, worth * itemCost, numRows, worth * costs.partialRow);
     }
   }
 

@@ -34,6 +34,7 @@ import { Queue } from "./queue.ts";
 import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from "./refuse.ts";
 import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
+import { layShares } from "./shares.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -207,7 +208,6 @@ class WorkPlanner implements Planner {
 
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
-    const { shareTiles, shareCount, shareCost } = this.#tiles;
     scheduler.begin();
     if (this.#pieces !== undefined && this.#pieceSchedule !== undefined) {
       scheduler.reserveCutUnits(layout.maxMerges);
@@ -216,8 +216,7 @@ class WorkPlanner implements Planner {
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
       return;
     }
-    const { numCtas } = this.config.limits;
-    scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numCtas, layout.ctaBeginOffset, false);
+    layShares(this.config, this.#tiles, scheduler, words, layout);
     this.#queue.append(this.#tiles, scheduler, words, layout);
   }
 

@@ -125,6 +125,7 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
   expectInteger("limits.prefillKvTile", limits.prefillKvTile, 1, 65536);
   expectInteger("limits.prefillCtas", limits.prefillCtas, 0, 65535);
   for (const [name, value] of Object.entries(costs)) {
+    if (name === "sharesBandwidth") continue;
     // Only partial rows may be free: work without cost has no place on the line that the scheduler cuts.
     expectInteger(`costs.${name}`, value, name === "partialRow" ? 0 : 1, 65536);
   }

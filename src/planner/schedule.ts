@@ -1,16 +1,17 @@
 /**
  * The schedule: all work laid end to end and cut into equal shares, one for each CTA.
  *
- * Work lies in the order of tiles, within a tile by KV head, within a KV head (a *unit*) by KV token. On this line, measured in cost, CTA `c` takes
- * what lies from `c / numCtas` to `(c + 1) / numCtas` of the whole. So a cut is made only where a share ends, and a request is split as often as it
- * is long. Each cut moves to the nearest place where it may be: between two units, or between two steps of a unit with enough steps on
- * both sides to be worth the partial rows.
+ * Work lies in the order of tiles, within a tile by KV head, within a KV head (a *unit*) by KV token. On this line, measured in cost, share `c` of `n`
+ * is what lies from `c / n` to `(c + 1) / n` of the whole. So a cut is made only where a share ends, and a request is split as often as it is
+ * long. Each cut moves to the nearest place where it may be: between two units, or between two steps of a unit with enough steps on both sides to be
+ * worth the partial rows. Where shares are shorter than the smallest piece that is worth it, only multiples of that are such places.
  *
- * Bound: where pieces of one step are worth their cost (all decode tiles with a GPU's costs), a CTA's cost is within one step and one and a half
- * items of an equal share. Its two cuts are half a step away each; if it begins in the middle of a unit, it starts that unit again, which costs an
- * item, and if not, the share before may have left it a unit's start; and a unit of a single step is not cut, so half of its item may be on
- * the wrong side. Where pieces of m > 1 steps are the smallest that are worth it, a cut is up to m steps away. Partial rows come on top: they are
- * not on the line.
+ * Where a cut lies follows from the end of its share and the tile there alone, not from the cuts before: so cuts can be found in any order, and at the
+ * same time.
+ *
+ * Bound: where pieces of m steps are the smallest that are worth their cost, a cut is at most m steps (half a step if m is 1) away from
+ * where it should be. A share that begins in the middle of a unit starts that unit again, which costs an item, and if it does not, the share before may
+ * have left it a unit's start; and a unit too short to be cut may be on the wrong side by half. Partial rows come on top: they are not on the line.
  *
  * @module
  */
@@ -88,6 +89,14 @@ export class Scheduler {
     this.cutUnitPiece = new Int32Array(this.cutUnitItem.length + 1);
   }
 
+  /** Notes that the next items, from `item` on, are the pieces of one unit. */
+  noteCutUnit(item: number, numPieces: number): void {
+    this.cutUnitItem[this.numCutUnits] = item;
+    this.cutUnitPiece[this.numCutUnits++] = this.numCutPieces;
+    this.numCutPieces += numPieces;
+    this.cutUnitPiece[this.numCutUnits] = this.numCutPieces;
+  }
+
   /**
    * Lays tiles end to end and appends the work items of `numShares` equal shares: whole units of neighbouring KV heads as one item, a piece
    * of a cut unit as one of its own.
@@ -158,36 +167,34 @@ export class Scheduler {
         let endHead = numKvHeads;
         let endStep = 0;
         if (isCut) {
-          // The place nearest to the share's end where a cut may be, not before the last cut.
+          // The allowed place nearest to the share's end. It follows from that cost and the tile alone, not from the cuts before it.
           const cost = shareEnd - tileBegin;
           endHead = (cost / unit) | 0;
-          if (endHead < head) {
-            endHead = head;
-            endStep = step;
+          const costInUnit = cost - endHead * unit;
+          const steps = numSteps[tile];
+          const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
+          let atEnd = false;
+          if (steps < 2 * minSteps) {
+            // Too short for two pieces: cut before or after it, whichever is nearer.
+            atEnd = 2 * costInUnit >= unit;
           } else {
-            const costInUnit = cost - endHead * unit;
-            const steps = numSteps[tile];
-            const first = endHead === head ? step : 0;
-            const minSteps = minStepsOf[isPrefill ? minStepsStride + numTokens : numTokens];
-            const costInSteps = costInUnit - (isPrefill ? prefillItem : decodeItem);
-            // Rounded to the nearest step, also where it lies in the middle of two; below 0 it matters only that it is no more than 0.
-            const wanted = ((costInSteps + 0.25) * (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) + 0.5) | 0;
-            let atEnd = false;
-            endStep = wanted;
-            if (steps - first < 2 * minSteps) {
-              // Too short for two pieces: cut before or after it, whichever is nearer.
-              endStep = first;
-              atEnd = first === 0 ? 2 * costInUnit >= unit : 2 * (wanted - first) >= steps - first;
-            } else if (wanted < first + minSteps) {
-              endStep = 2 * (wanted - first) < minSteps ? first : first + minSteps;
-            } else if (wanted > steps - minSteps) {
-              endStep = steps - minSteps;
-              atEnd = 2 * (steps - wanted) < minSteps;
+            const itemCost = isPrefill ? prefillItem : decodeItem;
+            const stepCost = kvTile * (isPrefill ? prefillToken : decodeToken);
+            const grid = quotient < minSteps * stepCost + itemCost ? minSteps : 1;
+            const stepsPerCost = (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) / grid;
+            const lastStep = steps - minSteps - (steps - minSteps) % grid;
+            // Rounded to the nearest place, also where it lies in the middle of two; below 0 it matters only that it is no more than 0.
+            endStep = grid * (((costInUnit - itemCost + 0.25) * stepsPerCost + 0.5) | 0);
+            if (endStep < minSteps) {
+              endStep = 2 * endStep < minSteps ? 0 : minSteps;
+            } else if (endStep > lastStep) {
+              atEnd = 2 * endStep > lastStep + steps;
+              endStep = lastStep;
             }
-            if (atEnd) {
-              endStep = 0;
-              endHead++;
-            }
+          }
+          if (atEnd) {
+            endStep = 0;
+            endHead++;
           }
         }
         if (step > 0 && (head < endHead || step < endStep)) {

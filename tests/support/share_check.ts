@@ -5,6 +5,82 @@ import { loadsOfPlan, totalsOf } from "../../src/planner/loads.ts";
 import { type Plan, tileOfPlan, workItemOfPlan } from "../../src/planner/plan.ts";
 import type { CheckedConfig } from "../../src/planner/problem.ts";
 
+/** That the shares of a plan are what `src/planner/shares.ts` promises. */
+export function checkShares(plan: Plan, config: CheckedConfig): void {
+  const { limits: { numCtas }, costs, numKvHeads } = config;
+  const shares = loadsOfPlan(plan, config).slice(0, numCtas);
+  const units = unitsOf(plan, config);
+  const isDecode = units.every(({ isDecode }) => isDecode);
+  if (costs.sharesBandwidth && isDecode) {
+    const total = units.reduce((sum, { steps }) => sum + steps.reduce((a, b) => a + b, 0), 0);
+    const equal = Math.max(1, Math.ceil(total / numKvHeads / Math.floor(numCtas / numKvHeads)));
+    const piecesBy = (longest: number): number =>
+      units.reduce((sum, { steps }) => sum + Math.max(1, Math.ceil(steps.reduce((a, b) => a + b, 0) / longest)), 0);
+    if (piecesBy(Math.floor(1.75 * equal)) <= numCtas) {
+      checkSpread(shares, units, piecesBy, numCtas);
+      return;
+    }
+    const perCta = Math.ceil(units.length / numCtas);
+    const wholeShares = Math.ceil(units.length / perCta);
+    const isAlike = new Set(units.map(({ steps }) => steps.reduce((a, b) => a + b, 0))).size === 1;
+    if (units.length > numCtas && isAlike && wholeShares >= 0.9 * numCtas) {
+      assert.ok(units.every(({ steps }) => steps.length === 1), "a unit is cut, and whole ones would be equal shares");
+      const [unit] = totalsOf(shares).map((cost, cta) => cost / countUnits(plan, shares[cta]));
+      assert.ok(Math.max(...totalsOf(shares)) <= perCta * unit + 1e-6, "a CTA has more than its part of like units");
+      return;
+    }
+  }
+  checkEqualShares(plan, config);
+}
+
+/** A unit of the shares, and the steps of each of its pieces. */
+interface Unit {
+  readonly isDecode: boolean;
+  readonly steps: number[];
+}
+
+function unitsOf(plan: Plan, config: CheckedConfig): Unit[] {
+  const { limits } = config;
+  const units = new Map<string, Unit>();
+  for (const { item } of loadsOfPlan(plan, config).slice(0, limits.numCtas).flat()) {
+    const { tile, kvHeadBegin, numKvHeads, kvBegin, kvEnd } = workItemOfPlan(plan, item);
+    const isDecode = tileOfPlan(plan, tile).tileClass === "decode";
+    const kvTile = isDecode ? limits.decodeKvTile : limits.prefillKvTile;
+    const steps = kvBegin === kvEnd ? 0 : Math.ceil(kvEnd / kvTile) - Math.floor(kvBegin / kvTile);
+    for (let head = kvHeadBegin; head < kvHeadBegin + numKvHeads; head++) {
+      const unit = units.get(`${tile} ${head}`) ?? { isDecode, steps: [] };
+      unit.steps.push(steps);
+      units.set(`${tile} ${head}`, unit);
+    }
+  }
+  return [...units.values()];
+}
+
+function countUnits(plan: Plan, items: readonly { item: number }[]): number {
+  return items.reduce((sum, { item }) => sum + workItemOfPlan(plan, item).numKvHeads, 0);
+}
+
+/** No CTA has two pieces, no two pieces of a unit differ by more than a step, and with shorter pieces they would be too many. */
+function checkSpread(
+  shares: readonly (readonly unknown[])[],
+  units: readonly Unit[],
+  piecesBy: (longest: number) => number,
+  numCtas: number,
+): void {
+  shares.forEach((items, cta) => assert.ok(items.length <= 1, `CTA ${cta} has ${items.length} pieces`));
+  let longest = 1;
+  for (const { steps } of units) {
+    assert.ok(Math.max(...steps) - Math.min(...steps) <= 1, `pieces of one unit have ${steps} steps`);
+    longest = Math.max(longest, ...steps);
+  }
+  // The longest piece may be shorter than what was allowed, but not by so much that less would have been allowed too.
+  const count = units.reduce((sum, { steps }) => sum + steps.length, 0);
+  assert.ok(
+    longest === 1 || piecesBy(longest - 1) > numCtas || piecesBy(longest - 1) === count,
+    `pieces of ${longest} steps, and ${longest - 1} would make ${piecesBy(longest - 1)} of them on ${numCtas} CTAs`,
+  );
+}
+
 /**
  * Every CTA's share is within one step and one and a half item costs of equal, where pieces of one step are worth their cost; where pieces of m > 1
  * steps are the smallest, within 2 m steps and as many item costs. Costs of partial rows are not on the scheduler's line, and not counted.
@@ -13,7 +89,7 @@ import type { CheckedConfig } from "../../src/planner/problem.ts";
  * one item cost. One that begins with a unit instead was given that unit's start by the share before. A unit of a single step is not cut, and half
  * of it may be on the wrong side: the half item cost.
  */
-export function checkShares(plan: Plan, config: CheckedConfig): void {
+function checkEqualShares(plan: Plan, config: CheckedConfig): void {
   const { limits, costs, groupSize } = config;
   const shares = loadsOfPlan(plan, config).slice(0, limits.numCtas);
   let lineCost = 0;
@@ -73,7 +149,8 @@ export function checkPieceShares(plan: Plan, config: CheckedConfig): void {
       const stepCost = isDecode ? limits.decodeKvTile * costs.decodeToken : limits.prefillKvTile * costs.prefillToken;
       const numRows = tileOfPlan(plan, tile).numTokens * groupSize;
       const least = minStepsOfPiece(stepCost, itemCost, numRows, costs.partialRow);
-      const worth = minStepsOfPiece(stepCost, 8 * itemCost, numRows, 8 * costs.partialRow);
+      const part = isDecode ? 2 : 8;
+      const worth = minStepsOfPiece(stepCost, part * itemCost, numRows, part * costs.partialRow);
       const walked = piece - itemCost - (partialRow < 0 ? 0 : costs.partialRow * numRows);
       const bound = Math.max(worth * stepCost, equal / 2 + stepCost) + 2 * least * stepCost;
       assert.ok(

@@ -1,0 +1,60 @@
+/**
+ * The shares: which CTA does which of the tiles that are not in the queue.
+ *
+ * Usually they are equal cuts of a line (`schedule.ts`). Where CTAs share memory's rate (`CostModel.sharesBandwidth`), two kinds of batches of decode
+ * tiles have better ones:
+ *
+ * - no more units than CTAs, not too uneven: one piece for each CTA (`spread.ts`);
+ * - more, and all alike: as many shares as make them whole units, if few CTAs are then left without any. The rest take their part of memory's rate, so
+ *   nothing is lost, and nothing is cut.
+ *
+ * Worked example of the latter: 64 requests of 1024 tokens, 8 KV heads, 264 CTAs. 512 units are 256 shares of two.
+ *
+ * @module
+ */
+import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { CheckedConfig } from "./problem.ts";
+import type { Scheduler } from "./schedule.ts";
+import { spreadUnits, stepsOfPieces } from "./spread.ts";
+import { TILE_PREFILL, type TileList } from "./tiles.ts";
+
+/** Shares of whole units are worth it if at least this part of the CTAs has one. */
+const MIN_BUSY_CTAS = 0.9;
+
+/** Appends the items of all shares, and says which CTA has which. */
+export function layShares(
+  config: CheckedConfig,
+  tiles: TileList,
+  scheduler: Scheduler,
+  words: Int32Array,
+  layout: PlanLayout,
+): void {
+  const { numKvHeads, limits: { numCtas, prefillCtas }, costs: { sharesBandwidth } } = config;
+  const { shareTiles, shareCount, shareCost, classes } = tiles;
+  const isDecode = prefillCtas > 0 || (classes & (1 << TILE_PREFILL)) === 0;
+  const numUnits = shareCount * numKvHeads;
+  let numShares = numCtas;
+  if (sharesBandwidth && isDecode) {
+    const longest = stepsOfPieces(config, tiles);
+    if (longest > 0) {
+      spreadUnits(config, tiles, scheduler, words, layout, longest);
+      return;
+    }
+    if (numUnits > numCtas && areAlike(tiles)) {
+      const wholeShares = Math.ceil(numUnits / Math.ceil(numUnits / numCtas));
+      if (wholeShares >= MIN_BUSY_CTAS * numCtas) numShares = wholeShares;
+    }
+  }
+  const { ctaBeginOffset } = layout;
+  scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numShares, ctaBeginOffset, false);
+  words.fill(scheduler.numWorkItems, ctaBeginOffset + numShares, ctaBeginOffset + numCtas + 1);
+}
+
+/** True if all units of the shares have as many steps. */
+function areAlike({ shareTiles, shareCount, numSteps }: TileList): boolean {
+  const steps = numSteps[shareTiles[0]];
+  for (let place = 1; place < shareCount; place++) {
+    if (numSteps[shareTiles[place]] !== steps) return false;
+  }
+  return true;
+}
