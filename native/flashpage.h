@@ -360,7 +360,7 @@ struct fp_plan_decode_args {
   i32 token_cost;        /* of the cost model: one KV token, */
   i32 item_cost;         /* an item, */
   i32 partial_row_cost;  /* and a row of a partial */
-  i32 one_piece_a_cta;   /* 1: if there are no more units (tile, KV head) than CTAs, cut them into at most that many like pieces, one for each */
+  i32 shares_bandwidth;  /* 1: CTAs without work leave their part of memory's rate to the others (CostModel of src/planner/cost.ts) */
   i32 appends;           /* 1: kv_lens[r] first grows by the request's query tokens, unless the batch is refused */
   i32 num_ctas;          /* the plan's layout, as in fp_attention_args */
   i32 max_tiles;

@@ -18,13 +18,10 @@ class PlanDecode {
     int request = 0;
     int status = read_requests(request);
     if (status == kPlanGood) {
-      const int64_t units = static_cast<int64_t>(line_.size()) * p_.num_kv_heads;
       if (line_.empty()) {
         std::fill_n(p_.cta_begin, p_.num_ctas + 1, 0);
-      } else if (p_.one_piece_a_cta && units <= p_.num_ctas) {
-        give_pieces();
       } else {
-        give_shares();
+        lay_shares();
       }
       if (overflows_) {
         status = kPlanCapacity;
@@ -80,18 +77,29 @@ class PlanDecode {
     if (p_.positions) std::fill(p_.positions + begin, p_.positions + p_.max_tokens, 0);
   }
 
-  void give_pieces() {
-    int low = 0, high = 1;  // steps of the longest piece: too few, and enough
-    for (const LineTile &tile : line_) high = std::max(high, tile.num_steps);
-    while (high - low > 1) {
+  void lay_shares() {
+    int longest = 0;
+    for (const LineTile &tile : line_) longest = std::max(longest, tile.num_steps);
+    const long long steps = total_steps(p_, num_tiles(), line_.back().cost_end);
+    const SpreadSearch search(p_, num_tiles(), steps);
+    int low = search.equal - 1, high = std::max(1, longest);  // steps of the longest piece: too few, and enough
+    while (search.may_spread && high - low > 1) {
       const int middle = low + (high - low) / 2;
       int64_t pieces = 0;
-      for (const LineTile &tile : line_) pieces += num_pieces(p_, tile, middle);
-      (pieces * p_.num_kv_heads <= p_.num_ctas ? high : low) = middle;
+      for (const LineTile &tile : line_) pieces += num_pieces(tile, middle);
+      (pieces <= search.most_pieces ? high : low) = middle;
     }
+    if (search.may_spread && search.is_even(high)) {
+      give_pieces(high);
+    } else {
+      give_shares(num_shares(p_, num_tiles(), static_cast<long long>(longest) * num_tiles() == steps));
+    }
+  }
+
+  void give_pieces(int longest) {
     for (int index = 0; index < num_tiles(); index++) {
       const LineTile &tile = line_[static_cast<size_t>(index)];
-      const int pieces = num_pieces(p_, tile, high);
+      const int pieces = num_pieces(tile, longest);
       for (int head = 0; head < p_.num_kv_heads; head++) {
         if (pieces == 1) put_item(work_item(p_, tile, index, head, 1, 0, tile.num_steps, -1, -1));
         for (int piece = 0; pieces > 1 && piece < pieces; piece++) {
@@ -102,8 +110,8 @@ class PlanDecode {
     for (int cta = 0; cta <= p_.num_ctas; cta++) p_.cta_begin[cta] = std::min(cta, num_items_);
   }
 
-  void give_shares() {
-    const LineShares shares(num_tiles(), p_.num_ctas, line_.back().cost_end * p_.num_kv_heads);
+  void give_shares(int num_shares) {
+    const LineShares shares(num_tiles(), num_shares, line_.back().cost_end * p_.num_kv_heads);
     LineCut from = cut_of(p_, line_.data(), shares, -1);
     for (int share = 0; share < p_.num_ctas; share++) {
       p_.cta_begin[share] = num_items_;

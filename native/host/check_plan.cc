@@ -35,7 +35,7 @@ bool check_plan_decode(Checker &checker, const fp_plan_decode_args &args) {
   check_between(args.token_cost, 1, 32767, "token_cost");
   check_between(args.item_cost, 1, 65536, "item_cost");
   check_between(args.partial_row_cost, 0, 65536, "partial_row_cost");
-  check_flag(args.one_piece_a_cta, "one_piece_a_cta");
+  check_flag(args.shares_bandwidth, "shares_bandwidth");
   check_flag(args.appends, "appends");
   check_between(args.num_ctas, 1, 65535, "num_ctas");
   check_between(args.max_partial_rows, 0, INT32_MAX, "max_partial_rows");

@@ -43,7 +43,7 @@ inline PlanDecodeParams plan_decode_params(const fp_plan_decode_args &args) {
   p.step_cost = args.kv_tile * args.token_cost;
   p.item_cost = args.item_cost;
   p.partial_row_cost = args.partial_row_cost;
-  p.one_piece_a_cta = args.one_piece_a_cta;
+  p.shares_bandwidth = args.shares_bandwidth;
   p.num_ctas = args.num_ctas;
   p.max_tiles = args.max_tiles;
   p.max_work_items = args.max_work_items;

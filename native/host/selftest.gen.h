@@ -166,7 +166,7 @@ static_assert(offsetof(fp_plan_decode_args, kv_tile) == 44);
 static_assert(offsetof(fp_plan_decode_args, token_cost) == 48);
 static_assert(offsetof(fp_plan_decode_args, item_cost) == 52);
 static_assert(offsetof(fp_plan_decode_args, partial_row_cost) == 56);
-static_assert(offsetof(fp_plan_decode_args, one_piece_a_cta) == 60);
+static_assert(offsetof(fp_plan_decode_args, shares_bandwidth) == 60);
 static_assert(offsetof(fp_plan_decode_args, appends) == 64);
 static_assert(offsetof(fp_plan_decode_args, num_ctas) == 68);
 static_assert(offsetof(fp_plan_decode_args, max_tiles) == 72);

@@ -1482,7 +1482,7 @@ export const PLAN_DECODE_ARGS = {
   tokenCost: 12,
   itemCost: 13,
   partialRowCost: 14,
-  onePieceACta: 15,
+  sharesBandwidth: 15,
   appends: 16,
   numCtas: 17,
   maxTiles: 18,
@@ -1637,11 +1637,11 @@ export class PlanDecodeArgs {
     this.#i32[14] = value;
   }
 
-  /** i32: 1: if there are no more units (tile, KV head) than CTAs, cut them into at most that many like pieces, one for each */
-  get onePieceACta(): number {
+  /** i32: 1: CTAs without work leave their part of memory's rate to the others (CostModel of src/planner/cost.ts) */
+  get sharesBandwidth(): number {
     return this.#i32[15];
   }
-  set onePieceACta(value: number) {
+  set sharesBandwidth(value: number) {
     this.#i32[15] = value;
   }
 
@@ -3456,7 +3456,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["token_cost", "i32", 48],
       ["item_cost", "i32", 52],
       ["partial_row_cost", "i32", 56],
-      ["one_piece_a_cta", "i32", 60],
+      ["shares_bandwidth", "i32", 60],
       ["appends", "i32", 64],
       ["num_ctas", "i32", 68],
       ["max_tiles", "i32", 72],

@@ -3,7 +3,7 @@
 //
 //   requests  a thread each: check, tile, what it sees and costs; prefix sums of tiles and costs
 //   shares    a thread for each CTA of the plan: where its share begins and ends, a closed form; how many items, pieces and partial rows that
-//             makes; their prefix sums say where they go. Or one piece a CTA: a thread an item
+//             makes; their prefix sums say where they go. If units are spread: a thread an item
 //   merges    where the pieces of a unit begin, then how many they are
 //
 // If a request is wrong, or something does not fit, the plan is made empty at the end and its header says why.
@@ -38,13 +38,18 @@ class PlanDecode {
       return;
     }
     __syncthreads();  // the line is written
-    const i64 units = static_cast<i64>(num_tiles_) * p_.num_kv_heads;
     if (num_tiles_ == 0) {
       for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = 0;
-    } else if (p_.one_piece_a_cta && units <= p_.num_ctas) {
-      give_pieces();
     } else {
-      give_shares();
+      const i64 steps = total_steps(p_, num_tiles_, cost_);
+      const i32 longest = static_cast<i32>(collective_.max(longest_));
+      const SpreadSearch search(p_, num_tiles_, steps);
+      const i32 piece_steps = search.may_spread ? find_piece_steps(search, max(longest, 1)) : 0;
+      if (search.may_spread && search.is_even(piece_steps)) {
+        give_pieces(piece_steps);
+      } else {
+        give_shares(num_shares(p_, num_tiles_, static_cast<i64>(longest) * num_tiles_ == steps));
+      }
     }
     if (num_tiles_ > p_.max_tiles || num_items_ > static_cast<u32>(p_.max_work_items) || num_merges_ > static_cast<u32>(p_.max_merges) ||
         num_partials_ > static_cast<u32>(p_.max_partials) || num_rows_ > static_cast<u32>(p_.max_partial_rows)) {
@@ -91,6 +96,7 @@ class PlanDecode {
       u64 totals[1];
       scan_.exclusive(sums, totals);
       if (has_tile) {
+        longest_ = max(longest_, static_cast<u32>(tile.num_steps));
         const i32 index = num_tiles_ + static_cast<i32>(sums[0] & ((1u << kBadAt) - 1));
         tile.cost_end = cost + static_cast<i64>(sums[0] >> kCostAt) + own;
         line_[index] = tile;
@@ -132,10 +138,10 @@ class PlanDecode {
     }
   }
 
-  // ---- one piece a CTA ----
+  // ---- units that are spread ----
 
-  __device__ __forceinline__ void give_pieces() {
-    const i32 most_steps = find_most_steps();
+  // `longest`: steps of a piece.
+  __device__ __forceinline__ void give_pieces(i32 longest) {
     const i32 heads = p_.num_kv_heads;
     // There are no more tiles than CTAs; a chunk at a time.
 #pragma unroll 1
@@ -143,7 +149,7 @@ class PlanDecode {
       const i32 index = base + thread();
       i32 pieces = 0, rows = 0;
       if (index < num_tiles_) {
-        pieces = num_pieces(p_, line_[index], most_steps);
+        pieces = num_pieces(line_[index], longest);
         rows = line_[index].num_tokens * p_.group;
       }
       const bool is_cut = pieces > 1;
@@ -188,23 +194,21 @@ class PlanDecode {
     }
   }
 
-  // The fewest steps of a longest piece with which there is a CTA for each piece. A warp tries a number, all warps as many numbers at a time.
-  __device__ __forceinline__ i32 find_most_steps() {
+  // The fewest steps of the longest piece with which there is a CTA for each piece. A warp tries a number, all warps as many numbers at a time.
+  __device__ __forceinline__ i32 find_piece_steps(const SpreadSearch &search, i32 longest) {
     constexpr u32 kAll = 0xffffffffu;
     constexpr i32 kWarps = kThreads / 32;
     const i32 warp = thread() / 32, lane = thread() % 32;
-    u32 longest = 1;
-    for (i32 i = lane; i < num_tiles_; i += 32) longest = max(longest, static_cast<u32>(line_[i].num_steps));
-    i32 low = 0, high = static_cast<i32>(__reduce_max_sync(kAll, longest));  // too few, and enough
+    i32 low = search.equal - 1, high = longest;  // too few, and enough
 #pragma unroll 1
     while (high - low > 1) {
       const auto candidate = [&](i32 w) { return low + static_cast<i32>((static_cast<i64>(high - low) * (w + 1) + kWarps) / (kWarps + 1)); };
       const i32 mine = candidate(warp);
       u32 pieces = 0;
-      for (i32 i = lane; i < num_tiles_; i += 32) pieces += min(static_cast<u32>(num_pieces(p_, line_[i], mine)), 1u << 16);
+      for (i32 i = lane; i < num_tiles_; i += 32) pieces += min(static_cast<u32>(num_pieces(line_[i], mine)), 1u << 16);
       pieces = __reduce_add_sync(kAll, pieces);
       __syncthreads();  // the last round's answers were read
-      if (lane == 0) shared_.fits[warp] = static_cast<u64>(pieces) * p_.num_kv_heads <= static_cast<u32>(p_.num_ctas);
+      if (lane == 0) shared_.fits[warp] = pieces <= static_cast<u32>(search.most_pieces);
       __syncthreads();
       const u32 fits = lane < kWarps ? shared_.fits[lane] : 1;
       const i32 first = __ffs(static_cast<i32>(__ballot_sync(kAll, fits != 0))) - 1;  // kWarps: none does
@@ -216,8 +220,8 @@ class PlanDecode {
 
   // ---- equal shares ----
 
-  __device__ __forceinline__ void give_shares() {
-    const LineShares shares(num_tiles_, num_shares(), cost_ * p_.num_kv_heads);
+  __device__ __forceinline__ void give_shares(i32 num_shares) {
+    const LineShares shares(num_tiles_, num_shares, cost_ * p_.num_kv_heads);
 #pragma unroll 1
     for (i32 base = 0; base < p_.num_ctas; base += kThreads) {
       const i32 cta = base + thread();
@@ -251,9 +255,6 @@ class PlanDecode {
       p_.merges[merge].num_partials = end - p_.merges[merge].partials_begin;
     }
   }
-
-  // Equal units, a whole number of them a share, need no cut.
-  __device__ __forceinline__ i32 num_shares() const { return p_.num_ctas; }
 
   // `merge`, `piece` and `row`: the first that are free.
   __device__ __forceinline__ void write_share(const ShareItems &items, i32 item, i32 merge, i32 piece, i32 row) const {
@@ -313,7 +314,8 @@ class PlanDecode {
   LineTile *line_;
   Scan scan_;
   Collective collective_;
-  i64 cost_ = 0;  // of one head's units
+  i64 cost_ = 0;      // of one head's units
+  u32 longest_ = 0;   // steps of this thread's tiles
   i32 num_tokens_ = 0;
   i32 num_tiles_ = 0;
   u32 num_items_ = 0;

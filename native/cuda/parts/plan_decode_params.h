@@ -14,7 +14,7 @@ struct LineTile {
   int kv_end;
   int free_begin;  // what every row sees: no mask needed between
   int free_end;
-  // With one piece a CTA only:
+  // Of units that are spread only:
   int item_end;       // items up to the end of this tile
   int merge_begin;    // first merge of its units
   int partial_begin;  // first entry of partials
@@ -50,7 +50,7 @@ struct PlanDecodeParams {
   int step_cost;         // a step's KV tokens
   int item_cost;
   int partial_row_cost;
-  int one_piece_a_cta;
+  int shares_bandwidth;
   int num_ctas;
   int max_tiles;
   int max_work_items;

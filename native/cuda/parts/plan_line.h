@@ -1,4 +1,4 @@
-// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, schedule.ts) as functions of one request, one share or one item, so that
+// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, spread.ts, shares.ts, schedule.ts) as functions of one request, one share or one item, so that
 // threads can do them side by side. Plain C++: the kernel and the CPU backend plan by the same.
 #pragma once
 #include "plan_decode_params.h"
@@ -122,17 +122,45 @@ FP_PLAN_FUNCTION int tile_at(int num_tiles, long long place, const EndOf &end_of
   return low;
 }
 
-// ---- one piece a CTA ----
-
-// Pieces of a tile's unit where none is to have more than `most_steps`, unless it would be too short to be worth it.
-FP_PLAN_FUNCTION int num_pieces(const PlanDecodeParams &p, const LineTile &tile, int most_steps) {
-  const int wanted = divide_up_steps(tile.num_steps, most_steps);
-  return larger_of(1, smaller_of(wanted, larger_of(1, tile.num_steps / min_steps(p, tile))));
+// Steps of one head's units of all tiles.
+FP_PLAN_FUNCTION long long total_steps(const PlanDecodeParams &p, int num_tiles, long long cost) {
+  return (cost - static_cast<long long>(num_tiles) * p.item_cost) / p.step_cost;
 }
+
+// ---- units that are spread: one piece a CTA ----
+
+// What the search for the length of pieces begins with.
+struct SpreadSearch {
+  int most_pieces;  // of one head's units of all tiles
+  int equal;        // steps of a piece if all were equal: none is shorter
+  bool may_spread;
+
+  FP_PLAN_FUNCTION SpreadSearch(const PlanDecodeParams &p, int num_tiles, long long steps) : most_pieces(p.num_ctas / p.num_kv_heads), equal(1), may_spread(false) {
+    if (!p.shares_bandwidth || num_tiles > most_pieces) return;
+    may_spread = true;
+    const long long wanted = (steps + most_pieces - 1) / larger_of(1, most_pieces);
+    if (wanted > 1) equal = static_cast<int>(wanted);
+  }
+
+  // Pieces may be 1.75 times as long as equal shares would be.
+  FP_PLAN_FUNCTION bool is_even(int longest) const { return 4ll * longest <= 7ll * equal; }
+};
+
+// Pieces of a tile's unit, none longer than `longest` steps.
+FP_PLAN_FUNCTION int num_pieces(const LineTile &tile, int longest) { return tile.num_steps <= longest ? 1 : divide_up_steps(tile.num_steps, longest); }
 
 FP_PLAN_FUNCTION int step_of_piece(int num_steps, int pieces, int piece) { return static_cast<int>(static_cast<long long>(piece) * num_steps / pieces); }
 
 // ---- equal shares ----
+
+// How many. Units that are all alike are not cut if whole ones keep nine tenths of the CTAs busy.
+FP_PLAN_FUNCTION int num_shares(const PlanDecodeParams &p, int num_tiles, bool are_alike) {
+  const long long units = static_cast<long long>(num_tiles) * p.num_kv_heads;
+  if (!p.shares_bandwidth || !are_alike || units <= p.num_ctas) return p.num_ctas;
+  const long long units_a_share = (units + p.num_ctas - 1) / p.num_ctas;
+  const long long whole = (units + units_a_share - 1) / units_a_share;
+  return 10 * whole >= 9ll * p.num_ctas ? static_cast<int>(whole) : p.num_ctas;
+}
 
 // Where a share ends: before step `step` of a head's unit. step 0: between two units; head may be num_kv_heads then.
 struct LineCut {
@@ -174,7 +202,7 @@ FP_PLAN_FUNCTION LineCut cut_of(const PlanDecodeParams &p, const LineTile *line,
   if (steps < 2 * static_cast<long long>(least)) {
     at_end = 2 * cost_in_unit >= unit;
   } else {
-    const int grid = shares.quotient < 2 * static_cast<long long>(least) * p.step_cost + p.item_cost ? least : 1;
+    const int grid = shares.quotient < static_cast<long long>(least) * p.step_cost + p.item_cost ? least : 1;
     const int last = steps - least - (steps - least) % grid;
     // (x + 1/4) / d + 1/2, rounded down.
     const long long x = cost_in_unit - p.item_cost, d = static_cast<long long>(p.step_cost) * grid;
