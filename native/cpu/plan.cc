@@ -152,7 +152,7 @@ class PlanDecode {
     put(p_.partials, num_partials_++, p_.max_partials, num_rows_);
     num_rows_ += tile.num_tokens * p_.group;
     if (num_rows_ > p_.max_partial_rows) overflows_ = true;
-    if (!overflows_) p_.merges[num_merges_ - 1].num_partials++;
+    if (!overflows_ && num_merges_ > 0) p_.merges[num_merges_ - 1].num_partials++;
   }
 
   const PlanDecodeParams &p_;

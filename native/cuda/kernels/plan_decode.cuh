@@ -132,6 +132,7 @@ class PlanDecode {
 
   // From `begin` on there are no tokens.
   __device__ __forceinline__ void fill_slots(i32 begin) const {
+    if (p_.slots == nullptr && p_.positions == nullptr) return;
     for (i32 token = begin + thread(); token < p_.max_tokens; token += kThreads) {
       if (p_.slots != nullptr) p_.slots[token] = -1;
       if (p_.positions != nullptr) p_.positions[token] = 0;
