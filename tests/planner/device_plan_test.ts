@@ -142,7 +142,7 @@ function assertSamePlan(made: Plan, host: Plan): void {
 }
 
 onEveryBackend("planning on the device", (device) => {
-  const numRuns = IS_EMULATED ? 60 : 1000;
+  const numRuns = IS_EMULATED ? 300 : 1000;
   const seeds = fc.record({
     seed: fc.nat(),
     maxRequests: fc.constantFrom(1, 3, 16, 64, 300, 1200),
