@@ -213,16 +213,20 @@ export class BatchAttention implements Disposable {
     this.#buffer.reserve(frame!.layout, frame!.workspaceBytes);
     const args = this.#devicePlanArgs;
     writeDevicePlanArgs(args, config, frame!, this.#buffer, shape, options);
+    const { capture } = stream;
+    if (capture === undefined) options.beforeStep?.();
     const { native } = this.device;
     native.check(native.fp_plan_decode(stream.handle, args.bytes), "plan on the device");
     const plan = bindDevicePlan(frame!, this.#buffer, shape, options);
-    const { capture } = stream;
     if (capture === undefined) {
       this.#plan = plan;
-    } else {
-      this.#captured = { capture, plan };
-      capture.atLaunch.push(() => void (this.#plan = plan));
+      return;
     }
+    this.#captured = { capture, plan };
+    capture.atLaunch.push(() => {
+      options.beforeStep?.();
+      this.#plan = plan;
+    });
   }
 
   /**

@@ -46,6 +46,8 @@ export interface DevicePlanOptions {
   readonly slots?: Tensor;
   /** i32 [numRequests * maxQoLen]: receives the position of each query token; 0 behind the batch. */
   readonly positions?: Tensor;
+  /** Called before each planning, also before each launch of a graph that holds one. What it throws keeps it from running. */
+  beforeStep?(): void;
 }
 
 /** A batch whose shapes were checked, as `run` and the kernel want it. */

@@ -8,7 +8,7 @@ import type { DevicePages, DevicePlanOptions } from "../attention/device_plan.ts
 import type { Device } from "../device/device.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { checkPageSize } from "../formats/page_table.ts";
+import { checkPageSize, MAX_KV_TOKENS } from "../formats/page_table.ts";
 import type { DeviceSlots } from "../kv_cache/kv_memory.ts";
 
 /** The largest batch. */
@@ -38,7 +38,7 @@ export interface DeviceBatchContents {
 /**
  * A batch whose lengths grow on the device: each `BatchAttention.planOnDevice(batch)`, and each replay of a graph that holds it, is a step in which every
  * request gets its query tokens appended. The host need do nothing between two steps. It writes the batch anew when requests come or go, or when
- * pages run out.
+ * pages run out: a step for which some request has no room is refused before it runs.
  */
 export class DeviceBatch implements DevicePlanOptions, Disposable {
   readonly maxRequests: number;
@@ -56,6 +56,8 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
   /** i32 [maxTokens]: position of each query token; 0 behind the batch. Written by each step. */
   readonly positions: Tensor;
   readonly #stream: Stream;
+  /** Steps that all requests have pages for. */
+  #stepsLeft = Infinity;
   /** qoIndptr, pages.indptr, pages.kvLens and pages.indices, in one tensor, so that one upload writes them. */
   readonly #tables: Tensor;
   readonly #where: Tensor;
@@ -132,6 +134,7 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
       );
     }
     expectFits("maxPages", maxPages, numPages, "page ids");
+    let stepsLeft = Infinity;
     for (let r = 0; r < numRequests; r++) {
       const numOwn = indptr[r + 1] - indptr[r];
       const kvLen = kvLens[r];
@@ -142,14 +145,46 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
       if (!Number.isInteger(kvLen) || kvLen < 0) refuse(`kvLens of request ${r} is ${kvLen}. Pass an integer >= 0.`);
       if (!Number.isInteger(qoLen) || qoLen < 0) refuse(`qoLens of request ${r} is ${qoLen}. Pass an integer >= 0.`);
       expectFits("maxQoLen", maxQoLen, qoLen, `query tokens in request ${r}`);
-      if (kvLen + qoLen > numOwn * pageSize) {
+      const room = Math.min(numOwn * pageSize, MAX_KV_TOKENS);
+      if (qoLen > 0) stepsLeft = Math.min(stepsLeft, Math.floor((room - kvLen) / qoLen));
+      if (kvLen + qoLen > room) {
         throw new CapacityError(
-          `Cannot write a batch: request ${r} has ${kvLen} KV tokens and gets ${qoLen}, and its ${numOwn} pages hold ${
-            numOwn * pageSize
-          }. Give it pages for the steps to come.`,
+          `Cannot write a batch: request ${r} has ${kvLen} KV tokens and gets ${qoLen}, and its ${numOwn} pages hold ${room}. Give it pages for the steps to come.`,
         );
       }
     }
+    this.#writeTables(indptr, indices, kvLens, qoLens);
+    this.#stepsLeft = stepsLeft;
+  }
+
+  /** Not for users: counts steps. @throws {CapacityError} if a request's pages are full. */
+  beforeStep(): void {
+    if (this.#stepsLeft < 1) {
+      throw new CapacityError(
+        "Cannot do another step of a device batch: the pages of a request are full. Write the batch anew, with pages for the steps to come.",
+      );
+    }
+    this.#stepsLeft--;
+  }
+
+  /**
+   * The step that is under way, for the plan of a second attention with other options, such as a window: to be planned after `planOnDevice(batch)`, in the
+   * same graph. Lengths do not grow again.
+   */
+  get sameStep(): DevicePlanOptions {
+    const { qoIndptr, pages, maxQoLen } = this;
+    return { qoIndptr, pages, maxQoLen };
+  }
+
+  #writeTables(
+    indptr: Int32Array,
+    indices: Int32Array,
+    kvLens: ArrayLike<number>,
+    qoLens: ArrayLike<number> | undefined,
+  ): void {
+    const { maxRequests } = this;
+    const numRequests = kvLens.length;
+    const numPages = indptr[numRequests];
     for (let i = 0; i < numPages; i++) {
       if (indices[i] < 0) refuse(`page id ${i} is ${indices[i]}. Page ids are >= 0.`);
     }

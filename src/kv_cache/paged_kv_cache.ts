@@ -212,6 +212,16 @@ export class PagedKvCache implements Disposable {
       );
     }
     this.#memory.write({ k, v, slots: slots.slots, positions: slots.positions, layer, rope });
+    if ("qoIndptr" in slots) this.stream.capture?.atLaunch.push(() => this.#checkReplay(slots));
+  }
+
+  /** Before a graph writes to slots of `extend`: a later one may have put its slots elsewhere. */
+  #checkReplay({ numTokens, slots }: AppendSlots): void {
+    const now = this.#current;
+    if (now === undefined || (now.numTokens === numTokens && now.slots.address === slots.address)) return;
+    throw new InvalidArgumentError(
+      `Cannot launch a graph: it writes ${numTokens} tokens to slots of an earlier extend(). Extend by as many, or capture a write to a DeviceBatch's slots.`,
+    );
   }
 
   /**

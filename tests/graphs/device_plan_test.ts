@@ -98,11 +98,18 @@ onEveryBackend("graphs that plan on the device", (device) => {
       }
       for (const sequence of [...sequences, ...others]) sequence.free();
     }
-    // The steps before used up the room: one more is refused on the device.
-    batch.write({ pages: pageTableFromLists([[3]], [16], pageSize), kvLens: [15] });
+    // A step that the host knows to be one too many does not run.
+    batch.write({ pages: pageTableFromLists([[3], []], [16, 0], pageSize), kvLens: [14, 0], qoLens: [1, 0] });
     graph.launch();
-    await attention.checkDevicePlan();
+    attention.planOnDevice(batch);
     out.fillBytes(0xff);
+    assertRefused(CapacityError, /the pages of a request are full/, () => graph.launch());
+    assertRefused(CapacityError, /the pages of a request are full/, () => attention.planOnDevice(batch));
+    await attention.checkDevicePlan();
+    assert.equal((await batch.pages.kvLens!.read())[0], 16);
+    // Of one that only the device knows to be, nothing is written.
+    batch.write({ pages: pageTableFromLists([[3]], [16], pageSize), kvLens: [14] });
+    batch.pages.kvLens!.slice(0, 1).write([16]);
     graph.launch();
     await assertRejected(
       InvalidArgumentError,
@@ -112,6 +119,64 @@ onEveryBackend("graphs that plan on the device", (device) => {
     assertRows(await out.readRaw() as Uint16Array, new Uint16Array(0), "refused");
     assert.deepEqual(Array.from(await batch.slots.read()), new Array(maxTokens).fill(-1));
     assert.equal((await batch.pages.kvLens!.read())[0], 16);
+  });
+
+  it("plan a step for two attentions, of which one has a window", async () => {
+    using stack = new DisposableStack();
+    const random = new Random(15);
+    const capacity = { maxTokens: 2, maxRequests: 2, maxPages: 60 };
+    const cache = stack.use(new PagedKvCache(device(), { ...shape, numPages: 60, pageSize: 16, numLayers: 2 }));
+    for (const layer of [0, 1]) {
+      cache.layer(layer).k.write(random.normals(60 * 16 * 128));
+      cache.layer(layer).v.write(random.normals(60 * 16 * 128));
+    }
+    const attentions = [-1, 70].map((windowLeft) =>
+      stack.use(new BatchAttention(device(), { ...options, windowLeft, capacity }))
+    );
+    const batch = stack.use(new DeviceBatch(device(), { maxRequests: 2, maxPages: 60, pageSize: 16 }));
+    const q = stack.use(rows(device(), random, 2, 8));
+    const outs = attentions.map(() => stack.use(device().tensor([2, 8, 64], "bf16")));
+    const kvLens = [500, 300];
+    const table = pageTableFromLists(
+      [Array.from({ length: 32 }, (_, i) => i), Array.from({ length: 20 }, (_, i) => 40 + i)],
+      [32 * 16, 20 * 16],
+      16,
+    );
+    batch.write({ pages: table, kvLens });
+    const graph = stack.use(capture(device().stream, () => {
+      attentions.forEach((attention, layer) => {
+        attention.planOnDevice(layer === 0 ? batch : batch.sameStep);
+        attention.run({ q, cache, layer, out: outs[layer] });
+      });
+    }));
+    for (let step = 1; step <= 3; step++) {
+      graph.launch();
+      for (const [layer, windowLeft] of [-1, 70].entries()) {
+        using host = new BatchAttention(device(), { ...options, windowLeft });
+        const lens = kvLens.map((length) => length + step);
+        const lists = lens.map((length, r) =>
+          Array.from(table.indices.subarray(table.indptr[r], table.indptr[r] + Math.ceil(length / 16)))
+        );
+        host.plan({ qoIndptr: [0, 1, 2], pages: pageTableFromLists(lists, lens, 16) });
+        using expected = host.run({ q, cache, layer });
+        assert.deepEqual(await outs[layer].readRaw(), await expected.readRaw(), `step ${step}, layer ${layer}`);
+      }
+    }
+  });
+
+  it("refuse to write to slots that an extend() put elsewhere", async () => {
+    using cache = new PagedKvCache(device(), { ...shape, numPages: 8, pageSize: 16 });
+    using one = device().tensor([1, 2, 64], "bf16");
+    one.fillBytes(0);
+    const chat = cache.createSequence();
+    const slots = cache.extend([chat], [1]);
+    using graph = capture(device().stream, () => cache.write({ k: one, v: one, slots }));
+    graph.launch();
+    cache.extend([chat], [1]);
+    graph.launch();
+    cache.extend([chat], [2]);
+    assertRefused(InvalidArgumentError, /it writes 1 tokens to slots of an earlier extend/, () => graph.launch());
+    await device().synchronize();
   });
 
   it("plan on the host and on the device in turn", async () => {
