@@ -25,6 +25,8 @@ const GPU_TESTS = [
   "tests/leaks",
   "tests/graphs",
   "tests/attention",
+  "tests/planner/device_plan_test.ts",
+  "tests/examples/graph_test.ts",
 ];
 const MODEL = "tests/examples/smollm2_test.ts";
 const PROMPT = ["--prompt", "What is the capital of France?", "--backend", "cuda"];

@@ -52,7 +52,7 @@ const DENO_SUITES: Suite[] = [
   {
     name: "bad input, leaks, graphs, NaN",
     arch: 90,
-    paths: ["tests/bad_input", "tests/leaks", "tests/graphs", "tests/attention"],
+    paths: ["tests/bad_input", "tests/leaks", "tests/graphs", "tests/attention", "tests/examples/graph_test.ts"],
   },
 ];
 /** The runtime makes no difference to kernels: enough to see that it calls them. */

@@ -15,7 +15,7 @@ import { PlanDecodeArgs } from "../../src/ffi/structs.gen.ts";
 import { kvLen, type PageTable } from "../../src/formats/page_table.ts";
 import { PlanBuffer } from "../../src/plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
-import { type Plan, planToJson } from "../../src/planner/plan.ts";
+import { ctaBeginOfPlan, type Plan, planToJson } from "../../src/planner/plan.ts";
 import { createPlanner, type Planner } from "../../src/planner/planner.ts";
 import type { PlannerConfig } from "../../src/planner/problem.ts";
 import { IS_EMULATED, onEveryBackend } from "../support/backends.ts";
@@ -134,6 +134,16 @@ async function planOnDevice(
   };
 }
 
+/** How the shares of a plan were laid (src/planner/shares.ts), as far as one can see. */
+function kindOf(plan: Plan): string {
+  const { numWorkItems, numMerges, numTiles, numKvHeads } = plan;
+  if (numWorkItems === 0) return "nothing";
+  const begins = ctaBeginOfPlan(plan);
+  const counts = Array.from({ length: begins.length - 1 }, (_, cta) => begins[cta + 1] - begins[cta]);
+  if (numMerges > 0) return counts.every((count) => count <= 1) ? "spread" : "equal shares";
+  return numTiles * numKvHeads > counts.length ? "whole units" : "spread, nothing cut";
+}
+
 function assertSamePlan(made: Plan, host: Plan): void {
   if (Buffer.compare(Buffer.from(usedWords(made).buffer), Buffer.from(usedWords(host).buffer)) === 0) return;
   // Which field of which entry it is.
@@ -151,6 +161,7 @@ onEveryBackend("planning on the device", (device) => {
   });
 
   it("gives the host's plan word for word, slots and positions", { timeout: 600_000 }, async () => {
+    const seen = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(seeds, async ({ seed, maxRequests, groupSize, maxQoLen: wanted }) => {
         const random = new Random(seed);
@@ -160,6 +171,8 @@ onEveryBackend("planning on the device", (device) => {
         const { qoIndptr, pages } = batch;
         const host = planner.plan(batch);
         const lengths = Int32Array.from(pages.lastPageLen, (_, r) => kvLen(pages, r));
+        const kind = kindOf(host);
+        seen.set(kind, (seen.get(kind) ?? 0) + 1);
         const made = await planOnDevice(
           device(),
           planner,
@@ -185,5 +198,9 @@ onEveryBackend("planning on the device", (device) => {
       }),
       { numRuns, seed: 5 },
     );
+    // Each way to lay shares has been tried, and often.
+    for (const kind of ["nothing", "spread", "whole units", "equal shares"]) {
+      assert.ok((seen.get(kind) ?? 0) >= numRuns / 40, `${kind}: ${seen.get(kind)} of ${numRuns} plans`);
+    }
   });
 });

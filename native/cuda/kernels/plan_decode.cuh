@@ -4,7 +4,7 @@
 //   requests  a thread each: check, tile, what it sees and costs; prefix sums of tiles and costs
 //   shares    a thread for each CTA of the plan: where its share begins and ends, a closed form; how many items, pieces and partial rows that
 //             makes; their prefix sums say where they go. If units are spread: a thread an item
-//   merges    where the pieces of a unit begin, then how many they are
+//   merges    by who has a unit's first piece: where its partials begin; by who has its last: how many they are
 //
 // If a request is wrong, or something does not fit, the plan is made empty at the end and its header says why.
 #pragma once
@@ -24,6 +24,8 @@ class PlanDecode {
     Scan::Shared scan;
     Collective::Shared collective;
     u32 fits[kThreads / 32];
+    LineCut cuts[kThreads + 1];         // where the shares of this turn begin and end
+    i32 partials_begin[kThreads + 1];  // of the last merge before this turn, and of those that begin in it
   };
 
   __device__ __forceinline__ PlanDecode(const PlanDecodeParams &p, Shared &shared, LineTile *line)
@@ -37,12 +39,11 @@ class PlanDecode {
       refuse(static_cast<i32>(first & 15), static_cast<i32>(first >> 4));
       return;
     }
-    __syncthreads();  // the line is written
     if (num_tiles_ == 0) {
       for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = 0;
     } else {
       const i64 steps = total_steps(p_, num_tiles_, cost_);
-      const i32 longest = static_cast<i32>(collective_.max(longest_));
+      const i32 longest = static_cast<i32>(collective_.max(longest_));  // behind its barrier the line is written
       const SpreadSearch search(p_, num_tiles_, steps);
       const i32 piece_steps = search.may_spread ? find_piece_steps(search, max(longest, 1)) : 0;
       if (search.may_spread && search.is_even(piece_steps)) {
@@ -58,6 +59,7 @@ class PlanDecode {
       return;
     }
     write_header(kPlanGood, 0);
+    write_slots();
     fill_slots(num_tokens_);
     if (p_.appends) {
       for (i32 r = thread(); r < p_.max_requests; r += kThreads) p_.kv_lens[r] += p_.qo_indptr[r + 1] - p_.qo_indptr[r];
@@ -67,9 +69,18 @@ class PlanDecode {
  private:
   __device__ static __forceinline__ i32 thread() { return static_cast<i32>(threadIdx.x); }
 
+  // Entries of several words lie at multiples of 16 bytes: host/check_plan.cc saw to it.
   template <typename Entry>
   __device__ static __forceinline__ void store(Entry *to, i32 index, i32 count, const Entry &entry) {
-    if (static_cast<u32>(index) < static_cast<u32>(count)) to[index] = entry;
+    if (static_cast<u32>(index) >= static_cast<u32>(count)) return;
+    if constexpr (sizeof(Entry) % sizeof(uint4) == 0) {
+      struct Parts {
+        uint4 parts[sizeof(Entry) / sizeof(uint4)];
+      };
+      *reinterpret_cast<Parts *>(to + index) = __builtin_bit_cast(Parts, entry);
+    } else {
+      to[index] = entry;
+    }
   }
 
   // Writes tiles and the line, slots and positions. Gives 0, or ~(16 first request that is wrong + its status) of this thread's.
@@ -87,9 +98,11 @@ class PlanDecode {
       const bool is_good = request.status == kPlanGood;
       const bool has_tile = exists && is_good && request.num_tokens > 0;
       if (exists && !is_good && problem == 0) problem = ~(static_cast<u64>(r) << 4 | static_cast<u32>(request.status));
-      // Asked for here, used behind the scan.
-      const i32 entry = has_tile && p_.slots != nullptr ? request.page_entry(p_, request.kv_len - 1) : -1;
-      const i32 page = entry >= 0 ? p_.kv_indices[entry] : -1;
+      // Slots are written a turn later, or at the end: until then their pages are on the way.
+      write_slots();
+      last_ = {has_tile ? request.token_begin : 0, has_tile ? request.num_tokens : 0, request.kv_len, request.page_begin, -1, -1};
+      last_.entry = has_tile && p_.slots != nullptr ? request.page_entry(p_, request.kv_len - 1) : -1;
+      last_.page = last_.entry >= 0 ? p_.kv_indices[last_.entry] : -1;
       LineTile tile = line_tile(p_, request);
       const i64 own = has_tile ? unit_cost(p_, tile) : 0;
       u64 sums[1] = {static_cast<u64>(own) << kCostAt | (exists && !is_good ? 1u << kBadAt : 0u) | (has_tile ? 1u : 0u)};
@@ -101,7 +114,6 @@ class PlanDecode {
         tile.cost_end = cost + static_cast<i64>(sums[0] >> kCostAt) + own;
         line_[index] = tile;
         store(p_.tiles, index, p_.max_tiles, request.tile());
-        write_slots(request, entry, page);
       }
       num_tiles_ += static_cast<i32>(totals[0] & ((1u << kBadAt) - 1));
       bad += totals[0] >> kBadAt & ((1u << (kCostAt - kBadAt)) - 1);
@@ -112,21 +124,21 @@ class PlanDecode {
     return bad == 0 ? 0 : problem | 1ull << 63;
   }
 
-  // `page`: the one that entry `entry` names, or -1 and -1.
-  __device__ __forceinline__ void write_slots(const PlanRequest &request, i32 entry, i32 page) const {
+  // Of this thread's last request.
+  __device__ __forceinline__ void write_slots() {
 #pragma unroll 1
-    for (i32 i = request.num_tokens - 1; i >= 0; --i) {
-      const i32 token = request.token_begin + i;
+    for (i32 i = last_.num_tokens - 1; i >= 0; --i) {
+      const i32 token = last_.token_begin + i;
       if (static_cast<u32>(token) >= static_cast<u32>(p_.max_tokens)) continue;
-      const i32 pos = request.kv_len - request.num_tokens + i;
+      const i32 pos = last_.kv_len - last_.num_tokens + i;
       if (p_.positions != nullptr) p_.positions[token] = pos;
       if (p_.slots == nullptr) continue;
-      const i32 own = request.page_entry(p_, pos);
-      if (own != entry) {
-        entry = own;
-        page = entry >= 0 ? p_.kv_indices[entry] : -1;
+      const i32 entry = page_entry_of(p_, last_.page_begin, pos);
+      if (entry != last_.entry) {
+        last_.entry = entry;
+        last_.page = entry >= 0 ? p_.kv_indices[entry] : -1;
       }
-      p_.slots[token] = slot_of(p_, page, pos);
+      p_.slots[token] = slot_of(p_, last_.page, pos);
     }
   }
 
@@ -223,38 +235,44 @@ class PlanDecode {
 
   __device__ __forceinline__ void give_shares(i32 num_shares) {
     const LineShares shares(num_tiles_, num_shares, cost_ * p_.num_kv_heads);
+    if (thread() == 0) shared_.cuts[kThreads] = cut_of(p_, line_, shares, -1);
+    i32 last_begin = 0;
 #pragma unroll 1
     for (i32 base = 0; base < p_.num_ctas; base += kThreads) {
       const i32 cta = base + thread();
-      const bool exists = cta < shares.num_shares;
-      const LineCut from = cut_of(p_, line_, shares, exists ? cta - 1 : shares.num_shares - 1);
+      if (thread() == 0) shared_.cuts[0] = shared_.cuts[kThreads];
       const LineCut to = cut_of(p_, line_, shares, cta);
+      if (thread() + 1 < kThreads) shared_.cuts[thread() + 1] = to;
+      __syncthreads();
+      const LineCut from = shared_.cuts[thread()];
       const ShareItems items(p_, line_, from, to);
       const u32 rest_rows = items.has_rest ? static_cast<u32>(line_[from.tile].num_tokens * p_.group) : 0;
       const u32 first_rows = items.has_first ? static_cast<u32>(line_[to.tile].num_tokens * p_.group) : 0;
       u32 sums[3] = {static_cast<u32>(items.count()), (items.has_rest ? 1u << 16 : 0u) | (items.has_first ? 1u : 0u), rest_rows + first_rows};
       u32 totals[3];
       scan_.exclusive(sums, totals);
+      if (thread() == 0) shared_.partials_begin[0] = last_begin;
+      const i32 merge = static_cast<i32>(num_merges_ + (sums[1] & 0xffffu));
+      const i32 piece = static_cast<i32>(num_partials_ + (sums[1] >> 16) + (sums[1] & 0xffffu));
       if (cta < p_.num_ctas) {
         const i32 item = static_cast<i32>(num_items_ + sums[0]);
         p_.cta_begin[cta] = item;
-        if (exists) {
-          const i32 firsts = static_cast<i32>(num_merges_ + (sums[1] & 0xffffu));
-          write_share(items, item, firsts, static_cast<i32>(num_partials_ + (sums[1] >> 16) + (sums[1] & 0xffffu)), static_cast<i32>(num_rows_ + sums[2]));
-        }
+        write_share(items, item, merge, piece, static_cast<i32>(num_rows_ + sums[2]));
       }
+      // Where a unit's last piece is, its partials are counted.
+      if (items.has_first) shared_.partials_begin[merge - static_cast<i32>(num_merges_) + 1] = piece + (items.has_rest ? 1 : 0);
+      if (thread() == kThreads - 1) shared_.cuts[kThreads] = to;
+      __syncthreads();
+      if (items.has_rest && items.rest_step_end == line_[items.rest_tile].num_steps && merge > 0 && merge <= p_.max_merges) {
+        p_.merges[merge - 1].num_partials = piece + 1 - shared_.partials_begin[merge - static_cast<i32>(num_merges_)];
+      }
+      last_begin = shared_.partials_begin[totals[1] & 0xffffu];
       num_items_ += totals[0];
       num_merges_ += totals[1] & 0xffffu;
       num_partials_ += (totals[1] >> 16) + (totals[1] & 0xffffu);
       num_rows_ += totals[2];
     }
     if (thread() == 0) p_.cta_begin[p_.num_ctas] = static_cast<i32>(num_items_);
-    __syncthreads();  // all merges know where their partials begin
-    const i32 count = min(static_cast<i32>(num_merges_), p_.max_merges);
-    for (i32 merge = thread(); merge < count; merge += kThreads) {
-      const i32 end = merge + 1 < count ? p_.merges[merge + 1].partials_begin : static_cast<i32>(num_partials_);
-      p_.merges[merge].num_partials = end - p_.merges[merge].partials_begin;
-    }
   }
 
   // `merge`, `piece` and `row`: the first that are free.
@@ -315,6 +333,15 @@ class PlanDecode {
   LineTile *line_;
   Scan scan_;
   Collective collective_;
+  // This thread's last request, for its slots. `page`: what entry `entry` of kv_indices names; -1 and -1: none.
+  struct {
+    i32 token_begin;
+    i32 num_tokens;
+    i32 kv_len;
+    i32 page_begin;
+    i32 entry;
+    i32 page;
+  } last_ = {};
   i64 cost_ = 0;      // of one head's units
   u32 longest_ = 0;   // steps of this thread's tiles
   i32 num_tokens_ = 0;

@@ -15,6 +15,13 @@ FP_PLAN_FUNCTION int smaller_of(int a, int b) { return a < b ? a : b; }
 FP_PLAN_FUNCTION int larger_of(int a, int b) { return a > b ? a : b; }
 FP_PLAN_FUNCTION int divide_up_steps(int a, int b) { return a / b + (a % b != 0 ? 1 : 0); }
 
+// The index into kv_indices of the page that holds position `pos` of a request; -1 if there is none.
+FP_PLAN_FUNCTION int page_entry_of(const PlanDecodeParams &p, int page_begin, int pos) {
+  if (pos < 0) return -1;
+  const long long entry = static_cast<long long>(page_begin) + pos / p.page_size;
+  return entry >= 0 && entry < p.max_kv_indices ? static_cast<int>(entry) : -1;
+}
+
 // One request as its arrays say.
 struct PlanRequest {
   int token_begin;
@@ -52,12 +59,7 @@ struct PlanRequest {
     }
   }
 
-  // The index into kv_indices of the page that holds position `pos`; -1 if there is none.
-  FP_PLAN_FUNCTION int page_entry(const PlanDecodeParams &p, int pos) const {
-    if (pos < 0) return -1;
-    const long long entry = static_cast<long long>(page_begin) + pos / p.page_size;
-    return entry >= 0 && entry < p.max_kv_indices ? static_cast<int>(entry) : -1;
-  }
+  FP_PLAN_FUNCTION int page_entry(const PlanDecodeParams &p, int pos) const { return page_entry_of(p, page_begin, pos); }
 
   FP_PLAN_FUNCTION RowTile tile() const { return {kDecodeTile, token_begin, num_tokens, 0, kv_len - num_tokens, page_begin, 0, kv_len, -1, 0, 0, 0}; }
 };
