@@ -40,9 +40,9 @@ function fill(device: Device, cache: PagedKvCache, first: number, lengths: reado
 async function inGraph(device: Device): Promise<Float32Array[]> {
   using stack = new DisposableStack();
   const cache = stack.use(new PagedKvCache(device, { ...shape, numPages, pageSize }));
-  const capacity = { maxTokens: maxRequests, maxRequests, maxPages: numPages }; // declared once, for all batches
+  const batch = stack.use(new DeviceBatch(device, { maxRequests, maxPages: numPages, pageSize })); // the largest batch
+  const { capacity } = batch;
   const attention = stack.use(new BatchAttention(device, { ...shape, numQoHeads, causal: true, capacity }));
-  const batch = stack.use(new DeviceBatch(device, { maxRequests, maxPages: numPages, pageSize }));
   const tensor = (heads: number) => stack.use(device.tensor([batch.maxTokens, heads, 64], "bf16"));
   const [q, k, v, out] = [tensor(numQoHeads), tensor(2), tensor(2), tensor(numQoHeads)];
   const tables = { q, k, v };

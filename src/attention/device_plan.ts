@@ -6,7 +6,7 @@
 import { CapacityError, InvalidArgumentError, NotSupportedError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { PlanDecodeArgs } from "../ffi/structs.gen.ts";
+import type { PlanDecodeArgs } from "../ffi/structs.gen.ts";
 import { checkPageSize } from "../formats/page_table.ts";
 import type { PlanBuffer } from "../plan_buffers/upload.ts";
 import type { PlanFrame } from "../planner/plan.ts";

@@ -5,6 +5,7 @@
  */
 import { CapacityError, DisposedError, InvalidArgumentError } from "../errors.ts";
 import type { DevicePages, DevicePlanOptions } from "../attention/device_plan.ts";
+import type { AttentionCapacity } from "../attention/options.ts";
 import type { Device } from "../device/device.ts";
 import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
@@ -99,6 +100,12 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
     this.positions = this.#where.slice(this.maxTokens, 2 * this.maxTokens);
     this.#tables.fillBytes(0, stream);
     this.#where.fillBytes(0xff, stream);
+  }
+
+  /** What an attention must be made with to plan this batch. */
+  get capacity(): AttentionCapacity {
+    const { maxTokens, maxRequests, maxPages } = this;
+    return { maxTokens, maxRequests, maxPages };
   }
 
   /** Where a step's new keys and values go, for `PagedKvCache.write`. */

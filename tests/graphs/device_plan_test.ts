@@ -42,13 +42,12 @@ onEveryBackend("graphs that plan on the device", (device) => {
     const { stream } = device();
     const pageSize = 16;
     const [maxRequests, maxPages, maxQoLen] = [6, 200, 2];
-    const capacity = { maxTokens: maxRequests * maxQoLen, maxRequests, maxPages };
     const cache = stack.use(new PagedKvCache(device(), { ...shape, numPages: maxPages, pageSize }));
     const other = stack.use(new PagedKvCache(device(), { ...shape, numPages: maxPages, pageSize }));
+    const batch = stack.use(new DeviceBatch(device(), { maxRequests, maxPages, pageSize, maxQoLen }));
+    const { maxTokens, capacity } = batch;
     const attention = stack.use(new BatchAttention(device(), { ...options, capacity }));
     const host = stack.use(new BatchAttention(device(), { ...options, capacity }));
-    const batch = stack.use(new DeviceBatch(device(), { maxRequests, maxPages, pageSize, maxQoLen }));
-    const { maxTokens } = batch;
     const [q, k, v] = [8, 2, 2].map((heads) => stack.use(device().tensor([maxTokens, heads, 64], "bf16")));
     const out = stack.use(device().tensor([maxTokens, 8, 64], "bf16"));
     const lse = stack.use(device().tensor([maxTokens, 8], "f32"));
