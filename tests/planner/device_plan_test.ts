@@ -37,7 +37,7 @@ function plannerOf(random: Random, maxRequests: number, maxQoLen: number, groupS
     windowLeft: random.pick([-1, -1, -1, 0, 5, 100, 700, 0x7fffffff]),
     windowRight: random.pick([-1, -1, 0, 9, 0x7fffffff]),
     limits: {
-      numCtas: random.pick([1, 2, 5, 13, 132, 264, 1100]),
+      numCtas: random.pick([1, 2, 5, 10, 13, 132, 264, 1100]),
       decodeRows: 16,
       prefillRows: 128,
       decodeKvTile: kvTile,
@@ -202,5 +202,41 @@ onEveryBackend("planning on the device", (device) => {
     for (const kind of ["nothing", "spread", "whole units", "equal shares"]) {
       assert.ok((seen.get(kind) ?? 0) >= numRuns / 40, `${kind}: ${seen.get(kind)} of ${numRuns} plans`);
     }
+  });
+
+  it("gives the host's plan where a rule just holds, or just fails", async () => {
+    const random = new Random(4);
+    const compare = async (numCtas: number, steps: readonly number[], sharesBandwidth: boolean): Promise<string> => {
+      const planner = createPlanner({
+        numQoHeads: 4,
+        numKvHeads: 1,
+        headDimVo: 64,
+        limits: { numCtas, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 },
+        costs: { ...GPU_COSTS, sharesBandwidth },
+        capacity: { maxTokens: 64, maxRequests: 64, maxPages: 1000 },
+      });
+      const kvLens = steps.map((count) => 64 * count);
+      const { qoIndptr, pages } = plainProblem(random, steps.map(() => 1), kvLens, 64);
+      const host = planner.plan({ qoIndptr, pages });
+      assertSamePlan((await planOnDevice(device(), planner, 64, 1, { qoIndptr, pages: pages! })).plan, host);
+      return kindOf(host);
+    };
+    // A share is as large as a smallest piece with its item, 3 x 64 + 128, or misses that by a step or less: cuts lie on a coarse grid below it.
+    for (let round = 0; round < 60; round++) {
+      const numTiles = random.integer(1, 12);
+      const numCtas = random.integer(Math.ceil(numTiles / 2), 30);
+      const steps = new Array<number>(numTiles).fill(0);
+      const total = Math.max(0, 5 * numCtas - 2 * numTiles + random.integer(-1, 1));
+      for (let i = 0; i < total; i++) steps[random.integer(0, numTiles - 1)]++;
+      await compare(numCtas, steps, false);
+    }
+    // Pieces 1.75 times as long as equal shares, and longer.
+    assert.equal(await compare(2, [7, 1], true), "spread, nothing cut");
+    assert.equal(await compare(2, [8, 0], true), "equal shares");
+    assert.equal(await compare(3, [8, 1], true), "spread");
+    assert.equal(await compare(3, [8, 1, 3], true), "equal shares");
+    // Whole units for nine tenths of the CTAs, and for fewer.
+    assert.equal(await compare(10, new Array(18).fill(9), true), "whole units");
+    assert.equal(await compare(11, new Array(18).fill(9), true), "equal shares");
   });
 });

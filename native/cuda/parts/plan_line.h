@@ -206,9 +206,9 @@ FP_PLAN_FUNCTION LineCut cut_of(const PlanDecodeParams &p, const LineTile *line,
   } else {
     const int grid = shares.quotient < static_cast<long long>(least) * p.step_cost + p.item_cost ? least : 1;
     const int last = steps - least - (steps - least) % grid;
-    // (x + 1/4) / d + 1/2, rounded down.
+    // x / d, rounded to the nearest; up from the middle of two.
     const long long x = cost_in_unit - p.item_cost, d = static_cast<long long>(p.step_cost) * grid;
-    long long step = x < 0 ? 0 : (4 * x + 1 + 2 * d) / (4 * d) * grid;
+    long long step = x < 0 ? 0 : (2 * x + d) / (2 * d) * grid;
     if (step < least) {
       step = 2 * step < least ? 0 : least;
     } else if (step > last) {
