@@ -73,6 +73,7 @@ class PlanDecode {
   }
 
   void fill_slots(int begin) {
+    begin = std::clamp(begin, 0, p_.max_tokens);
     if (p_.slots) std::fill(p_.slots + begin, p_.slots + p_.max_tokens, -1);
     if (p_.positions) std::fill(p_.positions + begin, p_.positions + p_.max_tokens, 0);
   }

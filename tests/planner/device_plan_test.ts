@@ -1,4 +1,4 @@
-/** The plan that the device makes is the host's, word for word, for random batches and configurations. */
+/** The plan that the device makes is the host's, word for word, for random batches and configurations: a thousand, or FLASHPAGE_RANDOM_PLANS. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { it } from "node:test";
@@ -22,6 +22,7 @@ import { IS_EMULATED, onEveryBackend } from "../support/backends.ts";
 import { usedWords } from "../support/plan_words.ts";
 import { plainProblem } from "../support/problems.ts";
 import { Random } from "../support/random.ts";
+import { runs } from "../support/random_runs.ts";
 
 const MAX_PAGES = 50_000;
 
@@ -152,7 +153,7 @@ function assertSamePlan(made: Plan, host: Plan): void {
 }
 
 onEveryBackend("planning on the device", (device) => {
-  const numRuns = IS_EMULATED ? 300 : 1000;
+  const { numRuns } = runs(IS_EMULATED ? 300 : 1000, 1);
   const seeds = fc.record({
     seed: fc.nat(),
     maxRequests: fc.constantFrom(1, 3, 16, 64, 300, 1200),

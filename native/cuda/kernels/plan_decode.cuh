@@ -24,7 +24,7 @@ class PlanDecode {
     Scan::Shared scan;
     Collective::Shared collective;
     u32 fits[kThreads / 32];
-    LineCut cuts[kThreads + 1];         // where the shares of this turn begin and end
+    LineCut cuts[kThreads + 1];        // where the shares of this turn begin and end
     i32 partials_begin[kThreads + 1];  // of the last merge before this turn, and of those that begin in it
   };
 
@@ -120,7 +120,7 @@ class PlanDecode {
       cost += static_cast<i64>(totals[0] >> kCostAt);
     }
     cost_ = cost;
-    num_tokens_ = p_.qo_indptr[p_.max_requests];
+    num_tokens_ = max(p_.qo_indptr[p_.max_requests], 0);
     return bad == 0 ? 0 : problem | 1ull << 63;
   }
 

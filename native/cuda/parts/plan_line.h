@@ -39,13 +39,13 @@ struct PlanRequest {
     long long tokens_of_kv = length;
     if (p.last_page_len != nullptr) tokens_of_kv = pages > 0 ? (pages - 1) * p.page_size + length : 0;
     if (p.appends) tokens_of_kv += tokens;
-    if (tokens < 0 || (r == 0 && token_begin != 0)) {
+    if (tokens < 0 || token_begin < 0 || (r == 0 && token_begin != 0)) {
       status = kPlanQoIndptr;
     } else if (tokens > p.max_qo_len) {
       status = kPlanQoLen;
     } else if (token_end > p.max_tokens) {
       status = kPlanNumTokens;
-    } else if (pages < 0 || (r == 0 && page_begin != 0)) {
+    } else if (pages < 0 || page_begin < 0 || (r == 0 && page_begin != 0)) {
       status = kPlanPageIndptr;
     } else if (page_end > p.max_kv_indices) {
       status = kPlanNumPages;
