@@ -35,6 +35,7 @@ export { PagePool } from "./src/kv_cache/page_pool.ts";
 export {
   type AppendRope,
   type AppendSlots,
+  type DeviceSlots,
   type KvLayer,
   type KvWrite,
   PagedKvCache,
@@ -51,7 +52,9 @@ export type { AttentionCapacity, BatchAttentionOptions } from "./src/attention/o
 export { RunTrace, type RunTraceOptions, type TraceReading, type TraceRecord } from "./src/attention/run_trace.ts";
 export { toPerfetto } from "./src/attention/trace_perfetto.ts";
 export { traceSvg } from "./src/attention/trace_svg.ts";
+export type { DevicePages, DevicePlanOptions } from "./src/attention/device_plan.ts";
 export { capture, CapturedGraph } from "./src/graphs/capture.ts";
+export { DeviceBatch, type DeviceBatchContents, type DeviceBatchOptions } from "./src/graphs/device_batch.ts";
 export { embedding, type EmbeddingOptions } from "./src/ops/embedding.ts";
 export { linear, type LinearOptions } from "./src/ops/linear.ts";
 export { rmsNorm, type RmsNormOptions } from "./src/ops/rms_norm.ts";

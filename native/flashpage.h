@@ -170,8 +170,8 @@ struct fp_plan_header {
   i32 num_queued_pieces; /* see above: the queue is the last num_queued_pieces + num_queued_items work items */
   i32 num_queued_items;
   i32 queue_next; /* units drawn so far: 0 in a plan, counted up by a run, and 0 again at its end */
-  i32 reserved0;
-  i32 reserved1;
+  i32 status;         /* fp_plan_status; not FP_PLAN_GOOD only by fp_plan_decode, and the plan then does nothing */
+  i32 status_request; /* the request that status is about */
 };
 
 /* Packed rows: row r of a tile and a KV head h is query token r / group of the tile, query head h * group + r % group, where
@@ -322,6 +322,69 @@ struct fp_attention_args {
 };
 
 FP_API fp_status fp_attention_run(fp_handle stream, const void *args);
+
+/* ---- planning on the device ----
+ *
+ * Writes the plan of a batch whose lengths and page table lie on the device, word for word as the host's planner would: one row of pages for
+ * each request, decode tiles only. So a graph that holds this and fp_attention_run serves every batch within the capacity.
+ *
+ * What it reads may be anything. A batch that contradicts itself or goes beyond a capacity gives a plan that does nothing, with a status other than
+ * FP_PLAN_GOOD; requests are checked in order, each in the order of fp_plan_status, and the first that is wrong is named.
+ */
+
+enum fp_plan_status {
+  FP_PLAN_GOOD = 0,
+  FP_PLAN_QO_INDPTR = 1,     /* qo_indptr does not start with 0, or falls */
+  FP_PLAN_QO_LEN = 2,        /* more than max_qo_len query tokens in a request */
+  FP_PLAN_NUM_TOKENS = 3,    /* more than max_tokens query tokens up to the end of a request */
+  FP_PLAN_PAGE_INDPTR = 4,   /* page_indptr does not start with 0, or falls */
+  FP_PLAN_NUM_PAGES = 5,     /* more than max_kv_indices page ids up to the end of a request */
+  FP_PLAN_LAST_PAGE_LEN = 6, /* not 1 .. page_size, or not 0 without pages */
+  FP_PLAN_KV_LEN = 7,        /* more than 2^30 - 1 KV tokens; with kv_lens also less than 0, or more than the pages hold */
+  FP_PLAN_CAPACITY = 8       /* more tiles, items, merges, partials or partial rows than there is room for; status_request is 0 */
+};
+
+struct fp_plan_decode_args {
+  u32 struct_size;
+  i32 max_requests;      /* entries of last_page_len or kv_lens. A request without query tokens has no tile: the end of a smaller batch is such */
+  i32 max_tokens;        /* query tokens of a batch, at most */
+  i32 max_qo_len;        /* query tokens of a request, at most: max_qo_len * group_size <= rows of FP_TILE_DECODE */
+  i32 group_size;        /* query heads a KV head; 1..64 */
+  i32 num_kv_heads;
+  i32 page_size;
+  i32 max_kv_indices;    /* page ids of a batch, at most */
+  i32 causal;            /* as in fp_attention_args */
+  i32 window_left;
+  i32 window_right;
+  i32 kv_tile;           /* decode_kv_tile of fp_attention_limits */
+  i32 token_cost;        /* of the cost model: one KV token, */
+  i32 item_cost;         /* an item, */
+  i32 partial_row_cost;  /* and a row of a partial */
+  i32 shares_bandwidth;  /* 1: CTAs without work leave their part of memory's rate to the others (CostModel of src/planner/cost.ts) */
+  i32 appends;           /* 1: kv_lens[r] first grows by the request's query tokens, unless the batch is refused */
+  i32 num_ctas;          /* the plan's layout, as in fp_attention_args */
+  i32 max_tiles;
+  i32 max_work_items;
+  i32 max_merges;
+  i32 max_partials;
+  i32 max_partial_rows;
+  i32 tiles_offset;
+  i32 work_offset;
+  i32 cta_begin_offset;
+  i32 merges_offset;
+  i32 partials_offset;
+  fp_address qo_indptr;     /* i32 [max_requests + 1]: first query token of each request */
+  fp_address page_indptr;   /* i32 [max_requests + 1]: first page id of each request */
+  fp_address last_page_len; /* i32 [max_requests]: KV tokens in the last page, which is the last of the row. Give this, or kv_lens */
+  fp_address kv_lens;       /* i32 [max_requests]: KV tokens; the row may have more pages than they fill. 0: absent */
+  fp_address kv_indices;    /* i32 [max_kv_indices]: page ids; read for slots only */
+  fp_address slots;         /* i32 [max_tokens], written: where fp_kv_append puts each query token's K and V; -1 behind the batch. 0: not wanted */
+  fp_address positions;     /* i32 [max_tokens], written: position of each query token; 0 behind the batch. 0: not wanted */
+  fp_address plan;          /* i32 [plan_bytes / 4], written */
+  f64 plan_bytes;
+};
+
+FP_API fp_status fp_plan_decode(fp_handle stream, const void *args);
 
 /* out, lse = merge of `num_states` attention states over disjoint KV, in order. FlashInfer paper, section 2.2. */
 struct fp_merge_states_args {

@@ -35,6 +35,8 @@ Isa detect_isa();
 // attention.cc and its per-ISA files
 void attention(const fp_attention_args &args, ThreadPool &pool, Isa isa);
 void merge_states(const fp_merge_states_args &args, ThreadPool &pool, Isa isa);
+// plan.cc
+void plan_decode(const fp_plan_decode_args &args, ThreadPool &pool, Isa isa);
 // kv_cache.cc
 void kv_append(const fp_kv_append_args &args, ThreadPool &pool, Isa isa);
 void kv_copy_pages(const fp_kv_copy_pages_args &args, ThreadPool &pool, Isa isa);

@@ -68,6 +68,7 @@ class CpuStream final : public Stream {
 
   void attention(const fp_attention_args &args) override { enqueue_op(cpu::attention, args); }
   void merge_states(const fp_merge_states_args &args) override { enqueue_op(cpu::merge_states, args); }
+  void plan_decode(const fp_plan_decode_args &args) override { enqueue_op(cpu::plan_decode, args); }
   void kv_append(const fp_kv_append_args &args) override { enqueue_op(cpu::kv_append, args); }
   void kv_copy_pages(const fp_kv_copy_pages_args &args) override { enqueue_op(cpu::kv_copy_pages, args); }
   void rms_norm(const fp_rms_norm_args &args) override { enqueue_op(cpu::rms_norm, args); }

@@ -37,6 +37,10 @@ FP_API fp_status fp_merge_states(fp_handle stream, const void *args) {
   return enqueue("merge attention states", "fp_merge_states_args", stream, args, check_merge_states, &Stream::merge_states);
 }
 
+FP_API fp_status fp_plan_decode(fp_handle stream, const void *args) {
+  return enqueue("plan on the device", "fp_plan_decode_args", stream, args, check_plan_decode, &Stream::plan_decode);
+}
+
 FP_API fp_status fp_kv_append(fp_handle stream, const void *args) {
   return enqueue("append to the KV cache", "fp_kv_append_args", stream, args, check_kv_append, &Stream::kv_append);
 }

@@ -53,6 +53,7 @@ class Stream {
 
   virtual void attention(const fp_attention_args &args) = 0;
   virtual void merge_states(const fp_merge_states_args &args) = 0;
+  virtual void plan_decode(const fp_plan_decode_args &args) = 0;
   virtual void kv_append(const fp_kv_append_args &args) = 0;
   virtual void kv_copy_pages(const fp_kv_copy_pages_args &args) = 0;
   virtual void rms_norm(const fp_rms_norm_args &args) = 0;

@@ -61,6 +61,7 @@ inline bool is_fp8(int dtype) { return dtype == FP_E4M3 || dtype == FP_E5M2; }
 // The operations. False: legal, but there is nothing to do.
 bool check_attention(Checker &checker, const fp_attention_args &args);
 bool check_merge_states(Checker &checker, const fp_merge_states_args &args);
+bool check_plan_decode(Checker &checker, const fp_plan_decode_args &args);
 bool check_kv_append(Checker &checker, const fp_kv_append_args &args);
 bool check_kv_copy_pages(Checker &checker, const fp_kv_copy_pages_args &args);
 bool check_rms_norm(Checker &checker, const fp_rms_norm_args &args);

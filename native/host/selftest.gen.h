@@ -32,8 +32,8 @@ static_assert(offsetof(fp_plan_header, num_row_entries) == 24);
 static_assert(offsetof(fp_plan_header, num_queued_pieces) == 28);
 static_assert(offsetof(fp_plan_header, num_queued_items) == 32);
 static_assert(offsetof(fp_plan_header, queue_next) == 36);
-static_assert(offsetof(fp_plan_header, reserved0) == 40);
-static_assert(offsetof(fp_plan_header, reserved1) == 44);
+static_assert(offsetof(fp_plan_header, status) == 40);
+static_assert(offsetof(fp_plan_header, status_request) == 44);
 static_assert(sizeof(fp_row_tile) == 48);
 static_assert(offsetof(fp_row_tile, tile_class) == 0);
 static_assert(offsetof(fp_row_tile, token_begin) == 4);
@@ -150,6 +150,44 @@ static_assert(offsetof(fp_attention_args, plan_bytes) == 304);
 static_assert(offsetof(fp_attention_args, workspace) == 312);
 static_assert(offsetof(fp_attention_args, workspace_bytes) == 320);
 static_assert(offsetof(fp_attention_args, trace) == 328);
+static_assert(sizeof(fp_plan_decode_args) == 184);
+static_assert(offsetof(fp_plan_decode_args, struct_size) == 0);
+static_assert(offsetof(fp_plan_decode_args, max_requests) == 4);
+static_assert(offsetof(fp_plan_decode_args, max_tokens) == 8);
+static_assert(offsetof(fp_plan_decode_args, max_qo_len) == 12);
+static_assert(offsetof(fp_plan_decode_args, group_size) == 16);
+static_assert(offsetof(fp_plan_decode_args, num_kv_heads) == 20);
+static_assert(offsetof(fp_plan_decode_args, page_size) == 24);
+static_assert(offsetof(fp_plan_decode_args, max_kv_indices) == 28);
+static_assert(offsetof(fp_plan_decode_args, causal) == 32);
+static_assert(offsetof(fp_plan_decode_args, window_left) == 36);
+static_assert(offsetof(fp_plan_decode_args, window_right) == 40);
+static_assert(offsetof(fp_plan_decode_args, kv_tile) == 44);
+static_assert(offsetof(fp_plan_decode_args, token_cost) == 48);
+static_assert(offsetof(fp_plan_decode_args, item_cost) == 52);
+static_assert(offsetof(fp_plan_decode_args, partial_row_cost) == 56);
+static_assert(offsetof(fp_plan_decode_args, shares_bandwidth) == 60);
+static_assert(offsetof(fp_plan_decode_args, appends) == 64);
+static_assert(offsetof(fp_plan_decode_args, num_ctas) == 68);
+static_assert(offsetof(fp_plan_decode_args, max_tiles) == 72);
+static_assert(offsetof(fp_plan_decode_args, max_work_items) == 76);
+static_assert(offsetof(fp_plan_decode_args, max_merges) == 80);
+static_assert(offsetof(fp_plan_decode_args, max_partials) == 84);
+static_assert(offsetof(fp_plan_decode_args, max_partial_rows) == 88);
+static_assert(offsetof(fp_plan_decode_args, tiles_offset) == 92);
+static_assert(offsetof(fp_plan_decode_args, work_offset) == 96);
+static_assert(offsetof(fp_plan_decode_args, cta_begin_offset) == 100);
+static_assert(offsetof(fp_plan_decode_args, merges_offset) == 104);
+static_assert(offsetof(fp_plan_decode_args, partials_offset) == 108);
+static_assert(offsetof(fp_plan_decode_args, qo_indptr) == 112);
+static_assert(offsetof(fp_plan_decode_args, page_indptr) == 120);
+static_assert(offsetof(fp_plan_decode_args, last_page_len) == 128);
+static_assert(offsetof(fp_plan_decode_args, kv_lens) == 136);
+static_assert(offsetof(fp_plan_decode_args, kv_indices) == 144);
+static_assert(offsetof(fp_plan_decode_args, slots) == 152);
+static_assert(offsetof(fp_plan_decode_args, positions) == 160);
+static_assert(offsetof(fp_plan_decode_args, plan) == 168);
+static_assert(offsetof(fp_plan_decode_args, plan_bytes) == 176);
 static_assert(sizeof(fp_merge_states_args) == 56);
 static_assert(offsetof(fp_merge_states_args, struct_size) == 0);
 static_assert(offsetof(fp_merge_states_args, dtype) == 4);
@@ -466,6 +504,45 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 320},
     {static_cast<Kind>(3), 328},
 };
+inline constexpr Field fp_plan_decode_args_fields[] = {
+    {static_cast<Kind>(1), 0},
+    {static_cast<Kind>(0), 4},
+    {static_cast<Kind>(0), 8},
+    {static_cast<Kind>(0), 12},
+    {static_cast<Kind>(0), 16},
+    {static_cast<Kind>(0), 20},
+    {static_cast<Kind>(0), 24},
+    {static_cast<Kind>(0), 28},
+    {static_cast<Kind>(0), 32},
+    {static_cast<Kind>(0), 36},
+    {static_cast<Kind>(0), 40},
+    {static_cast<Kind>(0), 44},
+    {static_cast<Kind>(0), 48},
+    {static_cast<Kind>(0), 52},
+    {static_cast<Kind>(0), 56},
+    {static_cast<Kind>(0), 60},
+    {static_cast<Kind>(0), 64},
+    {static_cast<Kind>(0), 68},
+    {static_cast<Kind>(0), 72},
+    {static_cast<Kind>(0), 76},
+    {static_cast<Kind>(0), 80},
+    {static_cast<Kind>(0), 84},
+    {static_cast<Kind>(0), 88},
+    {static_cast<Kind>(0), 92},
+    {static_cast<Kind>(0), 96},
+    {static_cast<Kind>(0), 100},
+    {static_cast<Kind>(0), 104},
+    {static_cast<Kind>(0), 108},
+    {static_cast<Kind>(3), 112},
+    {static_cast<Kind>(3), 120},
+    {static_cast<Kind>(3), 128},
+    {static_cast<Kind>(3), 136},
+    {static_cast<Kind>(3), 144},
+    {static_cast<Kind>(3), 152},
+    {static_cast<Kind>(3), 160},
+    {static_cast<Kind>(3), 168},
+    {static_cast<Kind>(3), 176},
+};
 inline constexpr Field fp_merge_states_args_fields[] = {
     {static_cast<Kind>(1), 0},
     {static_cast<Kind>(0), 4},
@@ -637,6 +714,7 @@ inline constexpr Struct structs[] = {
     {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
     {336, fp_attention_args_fields, 59},
+    {184, fp_plan_decode_args_fields, 37},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},
     {104, fp_kv_copy_pages_args_fields, 17},

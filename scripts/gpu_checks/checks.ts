@@ -25,6 +25,8 @@ const GPU_TESTS = [
   "tests/leaks",
   "tests/graphs",
   "tests/attention",
+  "tests/planner/device_plan_test.ts",
+  "tests/examples/graph_test.ts",
 ];
 const MODEL = "tests/examples/smollm2_test.ts";
 const PROMPT = ["--prompt", "What is the capital of France?", "--backend", "cuda"];
@@ -90,4 +92,11 @@ export const CHECKS: readonly Check[] = [
   sanitized("memcheck", "2/8", SM80, "sm_80"),
   sanitized("racecheck", "3/32", CUDA, "sm_90a"),
   sanitized("racecheck", "4/32", SM80, "sm_80"),
+  ...(["memcheck", "racecheck"] as const).map((sanitizer): Check => ({
+    name: `planning on the device under ${sanitizer}`,
+    runtime: "deno",
+    args: tests("deno", ["tests/planner/device_plan_test.ts"]),
+    env: CUDA,
+    sanitizer,
+  })),
 ];

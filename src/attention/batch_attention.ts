@@ -7,9 +7,10 @@
  */
 import { DisposedError, InvalidArgumentError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
+import type { Capture } from "../device/stream.ts";
 import { DTYPE_CODE } from "../device/dtype.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { AttentionArgs, AttentionLimits } from "../ffi/structs.gen.ts";
+import { AttentionArgs, AttentionLimits, PLAN_HEADER, PlanDecodeArgs } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
@@ -23,7 +24,10 @@ import { createPlanner, type Planner } from "../planner/planner.ts";
 import { bindCache, bindForeign, type ForeignKv } from "./bind_kv.ts";
 import { checkMask, maxPageOf } from "./check_batch.ts";
 import type { CustomMask } from "./custom_mask.ts";
+import { checkDeviceBatch, type DevicePlanOptions, writeDevicePlanArgs } from "./device_plan.ts";
+import { checkDeviceStatus, planOfDeviceWords } from "./device_plan_status.ts";
 import { type BatchAttentionOptions, type CheckedOptions, checkOptions } from "./options.ts";
+import { bindDevicePlan, bindHostPlan, checkReplay, type PlanBinding } from "./plan_binding.ts";
 import type { RunTrace } from "./run_trace.ts";
 
 /** One batch. Give `pages`, or `levels`. */
@@ -62,9 +66,14 @@ export class BatchAttention implements Disposable {
   readonly #planner: Planner;
   readonly #buffer: PlanBuffer;
   readonly #args = new AttentionArgs();
-  #plan: Plan | undefined;
+  readonly #devicePlanArgs = new PlanDecodeArgs();
+  /** The plan that runs compute. */
+  #plan: PlanBinding | undefined;
+  /** The plan that a capture under way makes at each replay, and that runs in it compute. */
+  #captured: { readonly capture: Capture; readonly plan: PlanBinding } | undefined;
+  /** Whose part of the arguments is written. */
+  #bound: PlanBinding | undefined;
   #mask: Tensor | undefined;
-  #maxPage = -1;
   /** True if a graph has captured a run without a capacity. */
   #isInGraph = false;
   #disposed = false;
@@ -131,18 +140,19 @@ export class BatchAttention implements Disposable {
     args.logitsSoftCap = logitsSoftCap;
   }
 
-  /** The present plan. Overwritten by the next `plan`. */
+  /** The present plan, if the host made it. Overwritten by the next `plan`. */
   get currentPlan(): Plan | undefined {
-    return this.#plan;
+    return this.#plan?.plan;
   }
 
   /** Tells what the present plan does: a text, and a picture of each CTA's load. @throws {InvalidArgumentError} if nothing is planned. */
   explain(): PlanExplanation {
     this.#assertOpen("explain a plan");
-    if (this.#plan === undefined) {
+    const { currentPlan } = this;
+    if (currentPlan === undefined) {
       throw new InvalidArgumentError("Cannot explain a plan: nothing is planned. Call plan() first.");
     }
-    return explainPlan(this.#plan, this.#planner.config);
+    return explainPlan(currentPlan, this.#planner.config);
   }
 
   /** Bytes of device memory for plan and workspace, as of the present plan. */
@@ -180,10 +190,72 @@ export class BatchAttention implements Disposable {
       }
       this.#mask.slice(0, bits.length).write(bits, stream);
     }
-    this.#writePlanArgs(plan, customMask);
-    this.#maxPage = maxPage;
-    this.#plan = plan;
+    const maskBytes = customMask?.bits.length ?? 0;
+    this.#plan = bindHostPlan(plan, this.#buffer, maxPage, maskBytes > 0 ? this.#mask!.address : 0, maskBytes);
     return plan;
+  }
+
+  /**
+   * Enqueues the planning of a batch whose lengths and page tables lie on the device: the same plan, word for word, as `plan` makes of the same numbers.
+   * In a graph it plans anew at each replay, with no work for the host. Every `run` until the next plan computes this batch; its q and out have
+   * room for the largest one, and rows behind the present one are not touched. Needs a `capacity`.
+   *
+   * A batch that turns out wrong or too large gives a plan that does nothing: see `checkDevicePlan`.
+   *
+   * @throws {InvalidArgumentError} for a tensor of a wrong shape, or without a capacity; {CapacityError} for more than was declared;
+   *   {NotSupportedError} for what only the host plans: more queries a request than a decode tile holds, `batchInvariant`.
+   */
+  planOnDevice(options: DevicePlanOptions): void {
+    this.#assertOpen("plan on the device");
+    const { config, frame } = this.#planner;
+    const { stream } = this.#options;
+    const shape = checkDeviceBatch(this.device, config, options);
+    this.#buffer.reserve(frame!.layout, frame!.workspaceBytes);
+    const args = this.#devicePlanArgs;
+    writeDevicePlanArgs(args, config, frame!, this.#buffer, shape, options);
+    const { capture } = stream;
+    if (capture === undefined) options.beforeStep?.();
+    const { native } = this.device;
+    native.check(native.fp_plan_decode(stream.handle, args.bytes), "plan on the device");
+    const plan = bindDevicePlan(frame!, this.#buffer, shape, options);
+    if (capture === undefined) {
+      this.#plan = plan;
+      return;
+    }
+    this.#captured = { capture, plan };
+    capture.atLaunch.push(() => {
+      options.beforeStep?.();
+      this.#plan = plan;
+    });
+  }
+
+  /**
+   * Waits, and checks the plan that the device made last.
+   *
+   * @throws {InvalidArgumentError | CapacityError} naming what was wrong with the batch.
+   */
+  async checkDevicePlan(): Promise<void> {
+    await this.#readDevicePlan(PLAN_HEADER.words);
+  }
+
+  /** Waits, and reads back the plan that the device made last: for `planToJson`, traces and tests. @throws as `checkDevicePlan`. */
+  async readDevicePlan(): Promise<Plan> {
+    const { frame, config } = this.#planner;
+    const { words, shape, options } = await this.#readDevicePlan(frame?.layout.numPlanWords ?? 0);
+    return planOfDeviceWords(words, config, frame!, shape, options);
+  }
+
+  async #readDevicePlan(numWords: number) {
+    this.#assertOpen("read a plan");
+    const batch = this.#plan?.batch;
+    if (batch === undefined) {
+      throw new InvalidArgumentError(
+        "Cannot read a plan: the device made none, or the host planned since. Call planOnDevice(), or launch the graph that holds it.",
+      );
+    }
+    const words = await this.#buffer.read(numWords, this.#options.stream);
+    checkDeviceStatus(words, batch.shape, batch.options);
+    return { words, ...batch };
   }
 
   /**
@@ -193,21 +265,25 @@ export class BatchAttention implements Disposable {
    */
   run({ q, cache, layer = 0, out, lse, trace }: RunOptions): Tensor {
     this.#assertOpen("run attention");
-    const plan = this.#plan;
+    const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
+    const { capture } = stream;
+    const isPlannedInGraph = capture !== undefined && this.#captured?.capture === capture;
+    const plan = isPlannedInGraph ? this.#captured!.plan : this.#plan;
     if (plan === undefined) {
       throw new InvalidArgumentError("Cannot run attention: nothing is planned. Call plan() first.");
     }
-    const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
     const { numTokens } = plan;
     this.#expect("q", q, numTokens, headDimQk);
     if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);
     const args = this.#args;
+    if (this.#bound !== plan) plan.bind(args);
+    this.#bound = plan;
     if ("pool" in cache) bindCache(args, this.device, this.#options, plan, cache, layer);
     else bindForeign(args, this.device, this.#options, plan, cache);
-    if (this.#maxPage >= args.numPages) {
+    if (plan.maxPage >= args.numPages) {
       throw new InvalidArgumentError(
-        `Cannot run attention: the plan uses page ${this.#maxPage}, and the cache has ${args.numPages} pages. Plan with this cache's page table.`,
+        `Cannot run attention: the plan uses page ${plan.maxPage}, and the cache has ${args.numPages} pages. Plan with this cache's page table.`,
       );
     }
     args.q = q.address;
@@ -223,40 +299,15 @@ export class BatchAttention implements Disposable {
       if (numTokens === 0) return;
       const { native } = this.device;
       native.check(native.fp_attention_run(stream.handle, args.bytes), "run attention");
-      if (stream.isCapturing && !plan.hasFixedCapacity) this.#isInGraph = true;
+      if (capture === undefined || isPlannedInGraph) return;
+      if (!plan.hasFixedCapacity) this.#isInGraph = true;
+      else capture.atLaunch.push(() => this.#checkReplay(plan));
     });
   }
 
-  #writePlanArgs(plan: Plan, customMask: CustomMask | undefined): void {
-    const { layout } = plan;
-    const args = this.#args;
-    args.numTokens = plan.numTokens;
-    args.pageSize = plan.pageSize;
-    args.numCtas = layout.numCtas;
-    args.maxTiles = layout.maxTiles;
-    args.maxWorkItems = layout.maxWorkItems;
-    // Without a graph the present counts are exact, so that the launch of merges is as small as they are few.
-    args.maxMerges = plan.hasFixedCapacity ? layout.maxMerges : plan.numMerges;
-    args.maxPartials = layout.maxPartials;
-    args.maxRowEntries = layout.maxRowEntries;
-    args.maxPartialRows = plan.maxPartialRows;
-    args.tilesOffset = layout.tilesOffset;
-    args.workOffset = layout.workOffset;
-    args.ctaBeginOffset = layout.ctaBeginOffset;
-    args.mergesOffset = layout.mergesOffset;
-    args.partialsOffset = layout.partialsOffset;
-    args.rowsOffset = layout.rowsOffset;
-    args.tileClasses = plan.tileClasses;
-    args.launchesMerges = plan.launchesMerges ? 1 : 0;
-    args.plan = this.#buffer.planAddress;
-    args.planBytes = this.#buffer.planBytes;
-    args.kvIndices = this.#buffer.kvIndicesAddress;
-    args.numKvIndices = plan.hasFixedCapacity ? layout.maxKvIndices : plan.numKvIndices;
-    args.workspace = plan.workspaceBytes > 0 ? this.#buffer.workspaceAddress : 0;
-    args.workspaceBytes = plan.workspaceBytes > 0 ? this.#buffer.workspaceBytes : 0;
-    const maskBytes = customMask?.bits.length ?? 0;
-    args.customMask = maskBytes > 0 ? this.#mask!.address : 0;
-    args.customMaskBytes = maskBytes;
+  /** Before a graph replays a run that it did not plan itself. */
+  #checkReplay(captured: PlanBinding): void {
+    if (!this.#disposed && this.#plan !== undefined) checkReplay(captured, this.#plan);
   }
 
   #expect(name: string, tensor: Tensor, numTokens: number, dim: number): void {

@@ -10,7 +10,6 @@ import type { AttentionArgs } from "../ffi/structs.gen.ts";
 import type { KvLayout, KvStrides } from "../kv_cache/layout.ts";
 import type { PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
 import { checkLayerScale, type LayerScale, scaleArguments } from "../kv_cache/scales.ts";
-import type { Plan } from "../planner/plan.ts";
 import type { CheckedOptions } from "./options.ts";
 
 /** Pages of K and V that no `PagedKvCache` manages. */
@@ -32,7 +31,7 @@ export function bindCache(
   args: AttentionArgs,
   device: Device,
   options: CheckedOptions,
-  plan: Plan,
+  { pageSize }: { readonly pageSize: number },
   cache: PagedKvCache,
   layer: number,
 ): void {
@@ -51,9 +50,9 @@ export function bindCache(
         `the attention ${numKvHeads} of ${headDimQk} and ${headDimVo} in ${kvDtype}.`,
     );
   }
-  if (cache.pageSize !== plan.pageSize) {
+  if (cache.pageSize !== pageSize) {
     throw new InvalidArgumentError(
-      `Cannot run attention: the plan is for pages of ${plan.pageSize} tokens, the cache's have ${cache.pageSize}. Plan with this cache's page table.`,
+      `Cannot run attention: the plan is for pages of ${pageSize} tokens, the cache's have ${cache.pageSize}. Plan with this cache's page table.`,
     );
   }
   const { k, v, kStrides, vStrides, kScale, vScale } = cache.layer(layer);
@@ -65,7 +64,7 @@ export function bindForeign(
   args: AttentionArgs,
   device: Device,
   options: CheckedOptions,
-  { pageSize }: Plan,
+  { pageSize }: { readonly pageSize: number },
   { k, v, kvLayout = "NHD", kScale = 1, vScale = 1 }: ForeignKv,
 ): void {
   const { numKvHeads, headDimQk, headDimVo, kvDtype } = options;

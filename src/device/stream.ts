@@ -11,12 +11,18 @@ import { pollUntil } from "./poll.ts";
 
 const handleBuffer = new Float64Array(1);
 
+/** A recording of work under way: see `capture`. */
+export interface Capture {
+  /** Called before each launch of the graph, in order. What they throw keeps it from running. */
+  readonly atLaunch: (() => void)[];
+}
+
 /** A queue of work on a device. Made by `Device.createStream`. */
 export class Stream implements Disposable {
   /** The device it is of. */
   readonly device: Device;
-  /** Not for users: true while `capture` records what is enqueued. */
-  isCapturing = false;
+  /** Not for users: set while `capture` records what is enqueued. */
+  capture: Capture | undefined;
   #handle: number;
 
   /** Not for users: call `Device.createStream`. */
@@ -32,6 +38,11 @@ export class Stream implements Disposable {
     if (this.#handle === 0) throw new DisposedError("Cannot use a stream that was disposed.");
     this.device.assertOpen("use a stream");
     return this.#handle;
+  }
+
+  /** True while `capture` records what is enqueued. */
+  get isCapturing(): boolean {
+    return this.capture !== undefined;
   }
 
   /** True once `dispose` was called. */

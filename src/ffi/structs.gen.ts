@@ -36,6 +36,19 @@ export const TileClass = {
   PREFILL: 1,
 } as const;
 
+/** `enum fp_plan_status` */
+export const PlanStatus = {
+  GOOD: 0,
+  QO_INDPTR: 1,
+  QO_LEN: 2,
+  NUM_TOKENS: 3,
+  PAGE_INDPTR: 4,
+  NUM_PAGES: 5,
+  LAST_PAGE_LEN: 6,
+  KV_LEN: 7,
+  CAPACITY: 8,
+} as const;
+
 /** `struct fp_device_info` in 4-byte words: its length, and where each field is. */
 export const DEVICE_INFO = {
   words: 12,
@@ -208,8 +221,8 @@ export const PLAN_HEADER = {
   numQueuedPieces: 7,
   numQueuedItems: 8,
   queueNext: 9,
-  reserved0: 10,
-  reserved1: 11,
+  status: 10,
+  statusRequest: 11,
 } as const;
 
 /** `struct fp_plan_header`: pass `bytes` to the library. */
@@ -306,19 +319,19 @@ export class PlanHeader {
     this.#i32[9] = value;
   }
 
-  /** i32 */
-  get reserved0(): number {
+  /** i32: fp_plan_status; not FP_PLAN_GOOD only by fp_plan_decode, and the plan then does nothing */
+  get status(): number {
     return this.#i32[10];
   }
-  set reserved0(value: number) {
+  set status(value: number) {
     this.#i32[10] = value;
   }
 
-  /** i32 */
-  get reserved1(): number {
+  /** i32: the request that status is about */
+  get statusRequest(): number {
     return this.#i32[11];
   }
-  set reserved1(value: number) {
+  set statusRequest(value: number) {
     this.#i32[11] = value;
   }
 }
@@ -1448,6 +1461,356 @@ export class AttentionArgs {
   }
   set trace(value: number) {
     this.#f64[41] = value;
+  }
+}
+
+/** `struct fp_plan_decode_args` in 4-byte words: its length, and where each field is. */
+export const PLAN_DECODE_ARGS = {
+  words: 46,
+  structSize: 0,
+  maxRequests: 1,
+  maxTokens: 2,
+  maxQoLen: 3,
+  groupSize: 4,
+  numKvHeads: 5,
+  pageSize: 6,
+  maxKvIndices: 7,
+  causal: 8,
+  windowLeft: 9,
+  windowRight: 10,
+  kvTile: 11,
+  tokenCost: 12,
+  itemCost: 13,
+  partialRowCost: 14,
+  sharesBandwidth: 15,
+  appends: 16,
+  numCtas: 17,
+  maxTiles: 18,
+  maxWorkItems: 19,
+  maxMerges: 20,
+  maxPartials: 21,
+  maxPartialRows: 22,
+  tilesOffset: 23,
+  workOffset: 24,
+  ctaBeginOffset: 25,
+  mergesOffset: 26,
+  partialsOffset: 27,
+  qoIndptr: 28,
+  pageIndptr: 30,
+  lastPageLen: 32,
+  kvLens: 34,
+  kvIndices: 36,
+  slots: 38,
+  positions: 40,
+  plan: 42,
+  planBytes: 44,
+} as const;
+
+/** `struct fp_plan_decode_args`: pass `bytes` to the library. */
+export class PlanDecodeArgs {
+  /** Bytes of the struct. */
+  static readonly byteLength = 184;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #f64: Float64Array;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(184);
+    this.bytes = new Uint8Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#u32[0] = 184;
+  }
+
+  /** i32: entries of last_page_len or kv_lens. A request without query tokens has no tile: the end of a smaller batch is such */
+  get maxRequests(): number {
+    return this.#i32[1];
+  }
+  set maxRequests(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: query tokens of a batch, at most */
+  get maxTokens(): number {
+    return this.#i32[2];
+  }
+  set maxTokens(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: query tokens of a request, at most: max_qo_len * group_size <= rows of FP_TILE_DECODE */
+  get maxQoLen(): number {
+    return this.#i32[3];
+  }
+  set maxQoLen(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: query heads a KV head; 1..64 */
+  get groupSize(): number {
+    return this.#i32[4];
+  }
+  set groupSize(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get numKvHeads(): number {
+    return this.#i32[5];
+  }
+  set numKvHeads(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get pageSize(): number {
+    return this.#i32[6];
+  }
+  set pageSize(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32: page ids of a batch, at most */
+  get maxKvIndices(): number {
+    return this.#i32[7];
+  }
+  set maxKvIndices(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** i32: as in fp_attention_args */
+  get causal(): number {
+    return this.#i32[8];
+  }
+  set causal(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32 */
+  get windowLeft(): number {
+    return this.#i32[9];
+  }
+  set windowLeft(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** i32 */
+  get windowRight(): number {
+    return this.#i32[10];
+  }
+  set windowRight(value: number) {
+    this.#i32[10] = value;
+  }
+
+  /** i32: decode_kv_tile of fp_attention_limits */
+  get kvTile(): number {
+    return this.#i32[11];
+  }
+  set kvTile(value: number) {
+    this.#i32[11] = value;
+  }
+
+  /** i32: of the cost model: one KV token, */
+  get tokenCost(): number {
+    return this.#i32[12];
+  }
+  set tokenCost(value: number) {
+    this.#i32[12] = value;
+  }
+
+  /** i32: an item, */
+  get itemCost(): number {
+    return this.#i32[13];
+  }
+  set itemCost(value: number) {
+    this.#i32[13] = value;
+  }
+
+  /** i32: and a row of a partial */
+  get partialRowCost(): number {
+    return this.#i32[14];
+  }
+  set partialRowCost(value: number) {
+    this.#i32[14] = value;
+  }
+
+  /** i32: 1: CTAs without work leave their part of memory's rate to the others (CostModel of src/planner/cost.ts) */
+  get sharesBandwidth(): number {
+    return this.#i32[15];
+  }
+  set sharesBandwidth(value: number) {
+    this.#i32[15] = value;
+  }
+
+  /** i32: 1: kv_lens[r] first grows by the request's query tokens, unless the batch is refused */
+  get appends(): number {
+    return this.#i32[16];
+  }
+  set appends(value: number) {
+    this.#i32[16] = value;
+  }
+
+  /** i32: the plan's layout, as in fp_attention_args */
+  get numCtas(): number {
+    return this.#i32[17];
+  }
+  set numCtas(value: number) {
+    this.#i32[17] = value;
+  }
+
+  /** i32 */
+  get maxTiles(): number {
+    return this.#i32[18];
+  }
+  set maxTiles(value: number) {
+    this.#i32[18] = value;
+  }
+
+  /** i32 */
+  get maxWorkItems(): number {
+    return this.#i32[19];
+  }
+  set maxWorkItems(value: number) {
+    this.#i32[19] = value;
+  }
+
+  /** i32 */
+  get maxMerges(): number {
+    return this.#i32[20];
+  }
+  set maxMerges(value: number) {
+    this.#i32[20] = value;
+  }
+
+  /** i32 */
+  get maxPartials(): number {
+    return this.#i32[21];
+  }
+  set maxPartials(value: number) {
+    this.#i32[21] = value;
+  }
+
+  /** i32 */
+  get maxPartialRows(): number {
+    return this.#i32[22];
+  }
+  set maxPartialRows(value: number) {
+    this.#i32[22] = value;
+  }
+
+  /** i32 */
+  get tilesOffset(): number {
+    return this.#i32[23];
+  }
+  set tilesOffset(value: number) {
+    this.#i32[23] = value;
+  }
+
+  /** i32 */
+  get workOffset(): number {
+    return this.#i32[24];
+  }
+  set workOffset(value: number) {
+    this.#i32[24] = value;
+  }
+
+  /** i32 */
+  get ctaBeginOffset(): number {
+    return this.#i32[25];
+  }
+  set ctaBeginOffset(value: number) {
+    this.#i32[25] = value;
+  }
+
+  /** i32 */
+  get mergesOffset(): number {
+    return this.#i32[26];
+  }
+  set mergesOffset(value: number) {
+    this.#i32[26] = value;
+  }
+
+  /** i32 */
+  get partialsOffset(): number {
+    return this.#i32[27];
+  }
+  set partialsOffset(value: number) {
+    this.#i32[27] = value;
+  }
+
+  /** f64: i32 [max_requests + 1]: first query token of each request */
+  get qoIndptr(): number {
+    return this.#f64[14];
+  }
+  set qoIndptr(value: number) {
+    this.#f64[14] = value;
+  }
+
+  /** f64: i32 [max_requests + 1]: first page id of each request */
+  get pageIndptr(): number {
+    return this.#f64[15];
+  }
+  set pageIndptr(value: number) {
+    this.#f64[15] = value;
+  }
+
+  /** f64: i32 [max_requests]: KV tokens in the last page, which is the last of the row. Give this, or kv_lens */
+  get lastPageLen(): number {
+    return this.#f64[16];
+  }
+  set lastPageLen(value: number) {
+    this.#f64[16] = value;
+  }
+
+  /** f64: i32 [max_requests]: KV tokens; the row may have more pages than they fill. 0: absent */
+  get kvLens(): number {
+    return this.#f64[17];
+  }
+  set kvLens(value: number) {
+    this.#f64[17] = value;
+  }
+
+  /** f64: i32 [max_kv_indices]: page ids; read for slots only */
+  get kvIndices(): number {
+    return this.#f64[18];
+  }
+  set kvIndices(value: number) {
+    this.#f64[18] = value;
+  }
+
+  /** f64: i32 [max_tokens], written: where fp_kv_append puts each query token's K and V; -1 behind the batch. 0: not wanted */
+  get slots(): number {
+    return this.#f64[19];
+  }
+  set slots(value: number) {
+    this.#f64[19] = value;
+  }
+
+  /** f64: i32 [max_tokens], written: position of each query token; 0 behind the batch. 0: not wanted */
+  get positions(): number {
+    return this.#f64[20];
+  }
+  set positions(value: number) {
+    this.#f64[20] = value;
+  }
+
+  /** f64: i32 [plan_bytes / 4], written */
+  get plan(): number {
+    return this.#f64[21];
+  }
+  set plan(value: number) {
+    this.#f64[21] = value;
+  }
+
+  /** f64 */
+  get planBytes(): number {
+    return this.#f64[22];
+  }
+  set planBytes(value: number) {
+    this.#f64[22] = value;
   }
 }
 
@@ -2914,8 +3277,8 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["num_queued_pieces", "i32", 28],
       ["num_queued_items", "i32", 32],
       ["queue_next", "i32", 36],
-      ["reserved0", "i32", 40],
-      ["reserved1", "i32", 44],
+      ["status", "i32", 40],
+      ["status_request", "i32", 44],
     ],
   },
   {
@@ -3072,6 +3435,49 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["workspace", "f64", 312],
       ["workspace_bytes", "f64", 320],
       ["trace", "f64", 328],
+    ],
+  },
+  {
+    name: "fp_plan_decode_args",
+    byteLength: 184,
+    fields: [
+      ["struct_size", "u32", 0],
+      ["max_requests", "i32", 4],
+      ["max_tokens", "i32", 8],
+      ["max_qo_len", "i32", 12],
+      ["group_size", "i32", 16],
+      ["num_kv_heads", "i32", 20],
+      ["page_size", "i32", 24],
+      ["max_kv_indices", "i32", 28],
+      ["causal", "i32", 32],
+      ["window_left", "i32", 36],
+      ["window_right", "i32", 40],
+      ["kv_tile", "i32", 44],
+      ["token_cost", "i32", 48],
+      ["item_cost", "i32", 52],
+      ["partial_row_cost", "i32", 56],
+      ["shares_bandwidth", "i32", 60],
+      ["appends", "i32", 64],
+      ["num_ctas", "i32", 68],
+      ["max_tiles", "i32", 72],
+      ["max_work_items", "i32", 76],
+      ["max_merges", "i32", 80],
+      ["max_partials", "i32", 84],
+      ["max_partial_rows", "i32", 88],
+      ["tiles_offset", "i32", 92],
+      ["work_offset", "i32", 96],
+      ["cta_begin_offset", "i32", 100],
+      ["merges_offset", "i32", 104],
+      ["partials_offset", "i32", 108],
+      ["qo_indptr", "f64", 112],
+      ["page_indptr", "f64", 120],
+      ["last_page_len", "f64", 128],
+      ["kv_lens", "f64", 136],
+      ["kv_indices", "f64", 144],
+      ["slots", "f64", 152],
+      ["positions", "f64", 160],
+      ["plan", "f64", 168],
+      ["plan_bytes", "f64", 176],
     ],
   },
   {

@@ -85,6 +85,8 @@ export interface Symbols {
   fp_attention_get_limits(device: number, dtype: number, kv_dtype: number, head_dim_qk: number, head_dim_vo: number, group_size: number, limits: Buffer): number;
   /** `fp_status fp_attention_run(fp_handle stream, const void \*args);` */
   fp_attention_run(stream: number, args: Buffer): number;
+  /** `fp_status fp_plan_decode(fp_handle stream, const void \*args);` */
+  fp_plan_decode(stream: number, args: Buffer): number;
   /** `fp_status fp_merge_states(fp_handle stream, const void \*args);` */
   fp_merge_states(stream: number, args: Buffer): number;
   /** `fp_status fp_kv_append(fp_handle stream, const void \*args);` */
@@ -143,6 +145,7 @@ export const SIGNATURES: Readonly<Record<keyof Symbols, NativeSignature>> = {
   fp_graph_destroy: { parameters: ["f64"], result: "i32" },
   fp_attention_get_limits: { parameters: ["f64", "i32", "i32", "i32", "i32", "i32", "buffer"], result: "i32" },
   fp_attention_run: { parameters: ["f64", "buffer"], result: "i32" },
+  fp_plan_decode: { parameters: ["f64", "buffer"], result: "i32" },
   fp_merge_states: { parameters: ["f64", "buffer"], result: "i32" },
   fp_kv_append: { parameters: ["f64", "buffer"], result: "i32" },
   fp_kv_copy_pages: { parameters: ["f64", "buffer"], result: "i32" },

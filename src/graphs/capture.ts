@@ -7,25 +7,29 @@
  * @module
  */
 import { DisposedError, InvalidArgumentError } from "../errors.ts";
-import type { Stream } from "../device/stream.ts";
+import type { Capture, Stream } from "../device/stream.ts";
 
 const handleBuffer = new Float64Array(1);
 
 /** A recorded run of work. The memory it uses stays alive as long as it does. */
 export class CapturedGraph implements Disposable {
   readonly #stream: Stream;
+  readonly #atLaunch: readonly (() => void)[];
   #handle: number;
 
-  /** Not for users: call {@linkcode capture}. */
-  constructor(stream: Stream, handle: number) {
+  /** Not for users: call {@linkcode capture}. `atLaunch`: called before each launch. */
+  constructor(stream: Stream, handle: number, atLaunch: readonly (() => void)[]) {
     this.#stream = stream;
     this.#handle = handle;
+    this.#atLaunch = atLaunch;
   }
 
   /**
    * Enqueues the recorded work.
    *
    * @param stream of the same device; the one it was captured on by default.
+   * @throws {CapacityError | InvalidArgumentError} if an attention in it was planned on the host since, for a batch that the recorded run cannot
+   *   compute. Nothing is enqueued then.
    */
   launch(stream: Stream = this.#stream): void {
     if (this.#handle === 0) throw new DisposedError("Cannot launch a graph that was disposed.");
@@ -33,6 +37,7 @@ export class CapturedGraph implements Disposable {
     if (stream.device !== device) {
       throw new InvalidArgumentError("Cannot launch a graph: the stream belongs to another device.");
     }
+    for (const prepare of this.#atLaunch) prepare();
     device.native.check(device.native.fp_graph_launch(this.#handle, stream.handle), "launch a graph");
   }
 
@@ -63,7 +68,8 @@ export function capture(stream: Stream, enqueue: () => void): CapturedGraph {
   const { device } = stream;
   const { native } = device;
   native.check(native.fp_graph_begin_capture(stream.handle), "begin capturing a graph");
-  stream.isCapturing = true;
+  const recording: Capture = { atLaunch: [] };
+  stream.capture = recording;
   try {
     const result: unknown = enqueue();
     if (typeof (result as PromiseLike<unknown> | undefined)?.then === "function") {
@@ -75,8 +81,8 @@ export function capture(stream: Stream, enqueue: () => void): CapturedGraph {
     if (native.fp_graph_end_capture(stream.handle, handleBuffer) === 0) native.fp_graph_destroy(handleBuffer[0]);
     throw error;
   } finally {
-    stream.isCapturing = false;
+    stream.capture = undefined;
   }
   native.check(native.fp_graph_end_capture(stream.handle, handleBuffer), "end capturing a graph");
-  return new CapturedGraph(stream, handleBuffer[0]);
+  return new CapturedGraph(stream, handleBuffer[0], recording.atLaunch);
 }

@@ -20,16 +20,20 @@ export interface AppendRope {
   interleaved?: boolean;
 }
 
+/** Where new tokens go, as the device knows it: `DeviceBatch` has them, or they are your own. */
+export interface DeviceSlots {
+  /** i32 [numTokens]: page * pageSize + token of the page. A token with -1 is not written. */
+  readonly slots: Tensor;
+  /** i32 [numTokens]: position of each token in its request, for `rope`. */
+  readonly positions: Tensor;
+}
+
 /** New keys and values of one layer, and where they go. */
-export interface KvRows {
+export interface KvRows extends DeviceSlots {
   /** [numTokens, numKvHeads, headDim] */
   k: Tensor;
   /** [numTokens, numKvHeads, headDimVo] */
   v: Tensor;
-  /** i32 [numTokens]: page * pageSize + token of the page. */
-  slots: Tensor;
-  /** i32 [numTokens]: for `rope`. */
-  positions: Tensor;
   layer: number;
   /** Rotates `k` on the way in. */
   rope?: AppendRope;
@@ -159,6 +163,20 @@ export class KvMemory implements Disposable {
       throw new InvalidArgumentError(
         `Cannot append ${name}: its innermost stride is ${tensor.strides[2]}. It must be 1.`,
       );
+    }
+  }
+
+  /** @throws {InvalidArgumentError} unless both are i32 [numTokens] of the cache's device. */
+  expectSlots({ slots, positions }: DeviceSlots): void {
+    for (const [name, tensor] of [["slots", slots], ["positions", positions]] as const) {
+      if (
+        tensor.device !== this.#device || tensor.dtype !== "i32" || tensor.shape.length !== 1 || !tensor.isContiguous ||
+        tensor.shape[0] !== slots.shape[0]
+      ) {
+        throw new InvalidArgumentError(
+          `Cannot write to the KV cache: ${name} is ${tensor.dtype} [${tensor.shape}]. Expected contiguous i32 [numTokens] on the cache's device.`,
+        );
+      }
     }
   }
 

@@ -12,14 +12,14 @@ import type { Stream } from "../device/stream.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIntegrity } from "./integrity.ts";
-import { type AppendRope, type KvLayer, KvMemory } from "./kv_memory.ts";
+import { type AppendRope, type DeviceSlots, type KvLayer, KvMemory } from "./kv_memory.ts";
 import type { KvLayout } from "./layout.ts";
 import { checkKvCacheOptions, type PagedKvCacheOptions } from "./options.ts";
 import { PagePool } from "./page_pool.ts";
 import { type PrefixMatch, PrefixTree } from "./prefix_tree.ts";
 import { Sequence } from "./sequence.ts";
 
-export type { AppendRope, KvLayer } from "./kv_memory.ts";
+export type { AppendRope, DeviceSlots, KvLayer } from "./kv_memory.ts";
 export type { PagedKvCacheOptions } from "./options.ts";
 
 /** Where the tokens of one step go; made by {@linkcode PagedKvCache.extend}, valid until the next call of it. */
@@ -43,8 +43,8 @@ export interface KvWrite {
   k: Tensor;
   /** [numTokens, numKvHeads, headDimVo], of the dtype of `k`. */
   v: Tensor;
-  /** From `extend`. */
-  slots: AppendSlots;
+  /** From `extend`; or tensors that a graph may read anew at each replay, as a `DeviceBatch` has them. */
+  slots: AppendSlots | DeviceSlots;
   /** 0 by default. */
   layer?: number;
   /** Rotates `k` on the way in. */
@@ -198,18 +198,30 @@ export class PagedKvCache implements Disposable {
   }
 
   /**
-   * Writes keys and values of one layer to the slots that `extend` made.
+   * Writes keys and values of one layer to the slots that `extend` made, or that the device knows.
    *
    * @throws {InvalidArgumentError} for a wrong shape, dtype, device or layer, or slots of an earlier step.
    */
   write({ k, v, slots, layer = 0, rope }: KvWrite): void {
     this.#assertOpen("write");
-    if (slots !== this.#current) {
+    if (!("qoIndptr" in slots)) {
+      this.#memory.expectSlots(slots);
+    } else if (slots !== this.#current) {
       throw new InvalidArgumentError(
         "Cannot write to the KV cache: these slots are of an earlier extend(). Write every layer before the next extend().",
       );
     }
     this.#memory.write({ k, v, slots: slots.slots, positions: slots.positions, layer, rope });
+    if ("qoIndptr" in slots) this.stream.capture?.atLaunch.push(() => this.#checkReplay(slots));
+  }
+
+  /** Before a graph writes to slots of `extend`: a later one may have put its slots elsewhere. */
+  #checkReplay({ numTokens, slots }: AppendSlots): void {
+    const now = this.#current;
+    if (now === undefined || (now.numTokens === numTokens && now.slots.address === slots.address)) return;
+    throw new InvalidArgumentError(
+      `Cannot launch a graph: it writes ${numTokens} tokens to slots of an earlier extend(). Extend by as many, or capture a write to a DeviceBatch's slots.`,
+    );
   }
 
   /**

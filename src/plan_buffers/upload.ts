@@ -62,14 +62,19 @@ export class PlanBuffer implements Disposable {
     return this.#workspace?.byteLength ?? 0;
   }
 
+  /** Makes room for a plan that the device writes. @returns the plan's words. */
+  reserve({ numWords, kvIndicesOffset }: UploadablePlan["layout"], workspaceBytes: number): Tensor {
+    this.#words = this.#grow(this.#words, numWords);
+    if (workspaceBytes > 0) this.#workspace = this.#grow(this.#workspace, workspaceBytes / 4);
+    this.#kvIndicesOffset = kvIndicesOffset;
+    return this.#words;
+  }
+
   /** Enqueues the copy of a plan, after making room for it. */
   upload(plan: UploadablePlan, stream: Stream): void {
-    const { numPlanWords, kvIndicesOffset, numWords } = plan.layout;
-    this.#words = this.#grow(this.#words, numWords);
-    if (plan.workspaceBytes > 0) this.#workspace = this.#grow(this.#workspace, plan.workspaceBytes / 4);
-    this.#kvIndicesOffset = kvIndicesOffset;
+    const { numPlanWords, kvIndicesOffset } = plan.layout;
+    const { address } = this.reserve(plan.layout, plan.workspaceBytes);
     const { native } = this.#device;
-    const { address } = this.#words;
     native.check(native.fp_memory_upload(stream.handle, address, plan.words, 4 * numPlanWords), "upload a plan");
     let offset = kvIndicesOffset;
     for (let i = 0; i < plan.kvIndices.length; i++) {
@@ -82,6 +87,12 @@ export class PlanBuffer implements Disposable {
       }
       offset += count;
     }
+  }
+
+  /** The first words, once the work enqueued before has ended. */
+  async read(numWords: number, stream: Stream): Promise<Int32Array<ArrayBuffer>> {
+    if (this.#words === undefined) return new Int32Array(0);
+    return await this.#words.slice(0, numWords).read(stream) as Int32Array<ArrayBuffer>;
   }
 
   #grow(tensor: Tensor | undefined, numWords: number): Tensor {

@@ -159,6 +159,16 @@ export interface Plan {
   readonly costs: CostModel;
 }
 
+/** What all plans within a capacity have in common. */
+export interface PlanFrame {
+  /** See {@linkcode Plan}. */
+  readonly layout: PlanLayout;
+  /** See {@linkcode Plan}. */
+  readonly maxPartialRows: number;
+  /** See {@linkcode Plan}. */
+  readonly workspaceBytes: number;
+}
+
 /** Tile `index` of a plan. */
 export function tileOfPlan({ words, layout }: Plan, index: number): RowTileView {
   const at = layout.tilesOffset + index * ROW_TILE.words;

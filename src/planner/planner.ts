@@ -20,7 +20,7 @@ import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
 import { PieceSchedule } from "./piece_schedule.ts";
 import { Pieces } from "./pieces.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanFrame } from "./plan.ts";
 import { PlanState } from "./plan_state.ts";
 import {
   type AttentionProblem,
@@ -41,6 +41,8 @@ import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 export interface Planner {
   /** The configuration, defaults filled in. */
   readonly config: CheckedConfig;
+  /** Of every plan, if there is a capacity; else undefined. */
+  readonly frame: PlanFrame | undefined;
   /**
    * Plans a batch. The same batch gives the same plan, word for word.
    *
@@ -63,6 +65,7 @@ const SMALL_BATCHES_TO_SHRINK = 32;
 
 class WorkPlanner implements Planner {
   readonly config: CheckedConfig;
+  readonly frame: PlanFrame | undefined;
   readonly #table: TileTable;
   readonly #tiles: TileList;
   readonly #scheduler: Scheduler;
@@ -106,7 +109,14 @@ class WorkPlanner implements Planner {
         this.#pieces?.bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxKvLen),
       );
     this.#state = new PlanState(config, layoutOfBounds(bounds));
-    if (capacity !== undefined) this.#state.maxPartialRows = bounds.maxPartialRows;
+    if (capacity === undefined) return;
+    const { maxPartialRows } = bounds;
+    this.#state.maxPartialRows = maxPartialRows;
+    this.frame = {
+      layout: this.#state.layout,
+      maxPartialRows,
+      workspaceBytes: workspaceBytesOf(maxPartialRows, config.headDimVo),
+    };
   }
 
   plan(problem: AttentionProblem): Plan {
@@ -247,7 +257,7 @@ class WorkPlanner implements Planner {
       state.tileClasses = this.#classesOfCapacity();
       state.launchesMerges = this.config.capacity!.maxLevels > 1 || (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
     }
-    state.workspaceBytes = state.maxPartialRows * (this.config.headDimVo + 1) * 4;
+    state.workspaceBytes = workspaceBytesOf(state.maxPartialRows, this.config.headDimVo);
     words[PLAN_HEADER.numTiles] = state.numTiles;
     words[PLAN_HEADER.numWorkItems] = state.numWorkItems;
     words[PLAN_HEADER.numCtas] = this.config.limits.numCtas;
@@ -258,8 +268,8 @@ class WorkPlanner implements Planner {
     words[PLAN_HEADER.numQueuedPieces] = state.numQueuedPieces;
     words[PLAN_HEADER.numQueuedItems] = state.numQueuedItems;
     words[PLAN_HEADER.queueNext] = 0;
-    words[PLAN_HEADER.reserved0] = 0;
-    words[PLAN_HEADER.reserved1] = 0;
+    words[PLAN_HEADER.status] = 0;
+    words[PLAN_HEADER.statusRequest] = 0;
   }
 
   /** Classes that some batch within the capacity may need. */
@@ -367,6 +377,11 @@ class WorkPlanner implements Planner {
       pieces,
     });
   }
+}
+
+/** An f32 row and its LSE for each partial row. */
+function workspaceBytesOf(maxPartialRows: number, headDimVo: number): number {
+  return maxPartialRows * (headDimVo + 1) * 4;
 }
 
 /** The page table of levels that are no more than one row of pages for each request. */

@@ -8,6 +8,7 @@ import {
   argmax,
   BatchAttention,
   type Device,
+  DeviceBatch,
   embedding,
   linear,
   mergeStates,
@@ -64,7 +65,7 @@ function goodArguments(
   for (const [name, { parameters }] of Object.entries(SIGNATURES)) {
     if (
       parameters.length !== 2 || parameters[1] !== "buffer" ||
-      !/attention_run|merge_states|kv_|rms|rope|silu|embedding|linear|argmax|sample/.test(name)
+      !/attention_run|plan_decode|merge_states|kv_|rms|rope|silu|embedding|linear|argmax|sample/.test(name)
     ) continue;
     originals.set(name, native[name]);
     native[name] = (stream, bytes) => {
@@ -118,6 +119,19 @@ function goodArguments(
     );
     const suffixes = pageTable({ indptr: [0, 1, 2], indices: [30, 31], lastPageLen: [2, 4], pageSize: 4 });
     const pages = Int32Array.from({ length: 30 }, (_, page) => page);
+    const planned = stack.use(
+      new BatchAttention(device, {
+        numQoHeads: 4,
+        numKvHeads: 2,
+        headDim: 64,
+        dtype: "bf16",
+        causal: true,
+        capacity: { maxTokens: 4, maxRequests: 4, maxPages: 40 },
+      }),
+    );
+    const batch = stack.use(new DeviceBatch(device, { maxRequests: 4, maxPages: 40, pageSize: 4 }));
+    batch.write({ pages: { indptr: Int32Array.of(0, 20, 30), indices: pages }, kvLens: [70, 9] });
+    planned.planOnDevice(batch);
     attention.plan({
       qoIndptr: [0, 1, 4],
       levels: sharedPrefixLevels([0, 1, 4], [{ requests: [1, 0], pages }], suffixes),

@@ -23,7 +23,14 @@ interface Suite {
 }
 
 const CONFORMANCE = { FLASHPAGE_CONFORMANCE: "small" };
-const OPERATIONS = ["tests/ops", "tests/kv_cache", "tests/formats", "tests/trace", "tests/device/tensor_test.ts"];
+const OPERATIONS = [
+  "tests/ops",
+  "tests/kv_cache",
+  "tests/formats",
+  "tests/trace",
+  "tests/device/tensor_test.ts",
+  "tests/planner/device_plan_test.ts",
+];
 /** Kernels for Ampere are the same for Hopper but for their tiles, so the second architecture has less. */
 const DENO_SUITES: Suite[] = [
   { name: "attention", arch: 90, paths: ["tests/conformance"], env: CONFORMANCE },
@@ -45,7 +52,7 @@ const DENO_SUITES: Suite[] = [
   {
     name: "bad input, leaks, graphs, NaN",
     arch: 90,
-    paths: ["tests/bad_input", "tests/leaks", "tests/graphs", "tests/attention"],
+    paths: ["tests/bad_input", "tests/leaks", "tests/graphs", "tests/attention", "tests/examples/graph_test.ts"],
   },
 ];
 /** The runtime makes no difference to kernels: enough to see that it calls them. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import process from "node:process";
-import { BatchAttention, capture, linear, openDevice, PagedKvCache, pageTable } from "../../mod.ts";
+import { BatchAttention, capture, DeviceBatch, linear, openDevice, PagedKvCache, pageTable } from "../../mod.ts";
 import { BACKENDS } from "../support/backends.ts";
 
 /** What the process holds, as the system counts it. */
@@ -81,6 +81,34 @@ describe("leaks", { skip: process.platform === "linux" ? false : "counts by /pro
         [after.allocatedBytes, after.numAllocations, after.pendingBytes],
         [before.allocatedBytes, before.numAllocations, 0],
       );
+    });
+
+    it(`graphs that plan on the device on ${backend}`, async () => {
+      using device = await openDevice({ backend });
+      const shape = { numKvHeads: 2, headDim: 64, dtype: "bf16" } as const;
+      using cache = new PagedKvCache(device, { ...shape, numPages: 8, pageSize: 16 });
+      cache.layer(0).k.fillBytes(0);
+      cache.layer(0).v.fillBytes(0);
+      using q = device.tensor([2, 4, 64], "bf16");
+      using out = device.tensor([2, 4, 64], "bf16");
+      q.fillBytes(0);
+      const before = device.memoryUsage();
+      const capacity = { maxTokens: 2, maxRequests: 2, maxPages: 8 };
+      await assertNoGrowth(500, 50, async () => {
+        using attention = new BatchAttention(device, { ...shape, numQoHeads: 4, causal: true, capacity });
+        using batch = new DeviceBatch(device, { maxRequests: 2, maxPages: 8, pageSize: 16 });
+        batch.write({ pages: { indptr: Int32Array.of(0, 1, 2), indices: Int32Array.of(3, 5) }, kvLens: [1, 7] });
+        using graph = capture(device.stream, () => {
+          attention.planOnDevice(batch);
+          attention.run({ q, cache, out });
+        });
+        graph.launch();
+        graph.launch();
+        await attention.checkDevicePlan();
+      });
+      await device.synchronize();
+      const after = device.memoryUsage();
+      assert.deepEqual([after.allocatedBytes, after.pendingBytes], [before.allocatedBytes, 0]);
     });
 
     it(`streams, events, graphs, views and reads on ${backend}`, async () => {

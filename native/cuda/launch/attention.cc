@@ -17,7 +17,7 @@ namespace fp::cuda {
 namespace {
 
 // The kernels read the plan by structs of their own, since NVRTC has no <stdint.h>: they must be the header's.
-static_assert(sizeof(PlanHeader) == sizeof(fp_plan_header) && offsetof(PlanHeader, num_merges) == offsetof(fp_plan_header, num_merges));
+static_assert(sizeof(PlanHeader) == sizeof(fp_plan_header) && offsetof(PlanHeader, status) == offsetof(fp_plan_header, status));
 static_assert(sizeof(RowTile) == sizeof(fp_row_tile) && offsetof(RowTile, mask_row_begin) == offsetof(fp_row_tile, mask_row_begin));
 static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, merge) == offsetof(fp_work_item, merge));
 static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, arrivals) == offsetof(fp_merge_item, arrivals));

@@ -102,6 +102,7 @@ Launch CudaStream::launch() {
 
 void CudaStream::attention(const fp_attention_args &args) { launch_attention(launch(), args); }
 void CudaStream::merge_states(const fp_merge_states_args &args) { launch_merge_states(launch(), args); }
+void CudaStream::plan_decode(const fp_plan_decode_args &args) { launch_plan_decode(launch(), args); }
 void CudaStream::kv_append(const fp_kv_append_args &args) { launch_kv_append(launch(), args); }
 void CudaStream::kv_copy_pages(const fp_kv_copy_pages_args &args) { launch_kv_copy_pages(launch(), args); }
 void CudaStream::rms_norm(const fp_rms_norm_args &args) { launch_rms_norm(launch(), args); }

@@ -30,6 +30,7 @@ class CudaStream : public Stream {
 
   void attention(const fp_attention_args &args) override;
   void merge_states(const fp_merge_states_args &args) override;
+  void plan_decode(const fp_plan_decode_args &args) override;
   void kv_append(const fp_kv_append_args &args) override;
   void kv_copy_pages(const fp_kv_copy_pages_args &args) override;
   void rms_norm(const fp_rms_norm_args &args) override;

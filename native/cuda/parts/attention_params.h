@@ -16,7 +16,8 @@ struct PlanHeader {
   int num_queued_pieces;
   int num_queued_items;
   int queue_next;
-  int reserved[2];
+  int status;
+  int status_request;
 };
 
 struct RowTile {
