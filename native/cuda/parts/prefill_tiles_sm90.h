@@ -38,6 +38,14 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
   return {2, gather || features ? 48 : 80, 2, 1, false};
 }
 
+// The same for q, K and V in FP8, of 64, 128 or 256 columns.
+constexpr PrefillTile90 prefill_tile_fp8_sm90(int head_dim) {
+  if (head_dim == 64) return {3, 128, 3, 1, true};
+  if (head_dim == 128) return {2, 128, 3, 1, true};
+  return {2, 64, 3, 1, true};
+}
+constexpr bool has_prefill_fp8_sm90(int head_dim_qk, int head_dim_vo) { return head_dim_qk == head_dim_vo && (head_dim_qk == 64 || head_dim_qk == 128 || head_dim_qk == 256); }
+
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }
 constexpr int prefill_threads_sm90(const PrefillTile90 &tile) { return (tile.consumers + 1) * 128; }
 
@@ -46,6 +54,11 @@ constexpr int prefill_control_bytes_sm90 = 640;  // units and barriers
 constexpr int prefill_shared_bytes_sm90(const PrefillTile90 &tile, int head_dim_qk, int head_dim_vo) {
   return tile.query_buffers * prefill_rows_sm90(tile) * head_dim_qk * 2 + tile.stages * tile.kv_tile * (head_dim_qk + head_dim_vo) * 2 +
          prefill_control_bytes_sm90;
+}
+
+// Of FP8: V lands in a place of its own for each stage before it is transposed; behind the barriers that begins at a multiple of 1024.
+constexpr int prefill_shared_bytes_fp8_sm90(const PrefillTile90 &tile, int head_dim) {
+  return tile.query_buffers * prefill_rows_sm90(tile) * head_dim + tile.stages * tile.kv_tile * head_dim * 3 + 1024 + 1024;
 }
 
 // Tokens of a TMA box: the largest power of two that divides both the page and the KV tile. Below 8 the box would not be whole groups of
