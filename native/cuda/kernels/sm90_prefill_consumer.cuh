@@ -26,7 +26,7 @@ class PrefillConsumer90 {
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
   using Softmax = QuickSoftmax<Operand>;
-  using Scales = PrefillScales<Traits::kFp8>;
+  using Scales = PrefillScales<Traits::kFp8, Traits::kFeatures>;
   // Where registers are short.
   static constexpr bool kShortOfRegisters = Traits::kConsumers > 2;
   static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;

@@ -72,7 +72,7 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
         ptx::mbarrier_wait(ptx::shared_address(&shared.landed[slot]), phase ^ 1);
         if (tile == tiles.first && unit.tail < kTokens) clear_tail(shared.landing[slot], unit.tail, lane);
         ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
-        Transposed::template transpose<Transposed::kChunks>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
+        Transposed::template transpose<Transposed::kChunks, 4>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
         finish_values(shared, slot, lane);
         phase ^= 1;
       }
@@ -95,7 +95,7 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
     // Besides, no one is still at the V before this one, whose place is filled again after the next.
     ptx::named_barrier<128>(kGatherBarrier);
     ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-    Transposed::template transpose<kChunksOfWarp>(ptx::shared_address(&shared.landing[v.slot()]), ptx::shared_address(&shared.v[v.slot()]),
+    Transposed::template transpose<kChunksOfWarp, kChunksOfWarp < 2 ? 1 : 2>(ptx::shared_address(&shared.landing[v.slot()]), ptx::shared_address(&shared.v[v.slot()]),
                                                   threadIdx.x / 32 * kChunksOfWarp, threadIdx.x % 32);
     finish_values(shared, v.slot(), threadIdx.x % 32);
   }
@@ -129,11 +129,14 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
         has_landing = false;
         // An empty unit has q too: the consumers count on it.
         if (tile == tiles.first) {
-          const QueryPosition q{reader.index()};
+          // Once a unit: its addresses are not to be kept in registers through the loop.
+          u32 index = reader.index();
+          asm volatile("" : "+r"(index));
+          const QueryPosition q{index};
           ptx::mbarrier_wait(ptx::shared_address(&shared.q_empty[q.slot()]), q.phase() ^ 1);
           Base::copy_queries(p, unit, ptx::shared_address(&shared.q[q.slot()]), thread);
           ptx::cp_async_arrive(ptx::shared_address(&shared.q_full[q.slot()]));
-          if (thread < 32) drawer.publish(p, shared, reader.index() + 1);
+          if (thread < 32) drawer.publish(p, shared, index + 1);
         } else {
           const KvPosition v{k.count - 1};
           Base::template gather_rows<Rows>(p, p.v, unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,

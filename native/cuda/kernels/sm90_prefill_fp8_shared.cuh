@@ -28,7 +28,7 @@ struct PrefillFp8Traits90 {
   using ValueTile = typename Transposed::Tile;  // rows are columns of V
   using ValueRows = typename Transposed::Rows;
   static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
-  static constexpr int kProducerRegisters = kConsumers > 2 ? 56 : 56;
+  static constexpr int kProducerRegisters = 56;
   static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
   static_assert(kTokens % 32 == 0);
 };

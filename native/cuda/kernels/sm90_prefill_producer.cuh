@@ -194,7 +194,7 @@ class PrefillProducer90 {
     const u32 existing = __ballot_sync(0xffffffffu, exists || threadIdx.x % 32 >= kRowsOfWarp);
     base += head_bytes;
     if (existing == 0xffffffffu) {
-      copy_rows<Tile, kRowsOfWarp, 8, true>(base, place, existing, target, row);
+      copy_rows<Tile, kRowsOfWarp, Traits::kFp8 ? 4 : 8, true>(base, place, existing, target, row);
     } else {
       copy_rows<Tile, kRowsOfWarp, 1, false>(base, place, existing, target, row);
     }

@@ -40,9 +40,9 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
 
 // The same for q, K and V in FP8, of 64, 128 or 256 columns.
 constexpr PrefillTile90 prefill_tile_fp8_sm90(int head_dim) {
-  if (head_dim == 64) return {3, 128, 3, 1, true};
+  if (head_dim == 64) return {3, 64, 3, 1, true};
   if (head_dim == 128) return {2, 128, 3, 1, true};
-  return {2, 64, 3, 1, true};
+  return {2, 64, 3, 1, false};
 }
 constexpr bool has_prefill_fp8_sm90(int head_dim_qk, int head_dim_vo) { return head_dim_qk == head_dim_vo && (head_dim_qk == 64 || head_dim_qk == 128 || head_dim_qk == 256); }
 

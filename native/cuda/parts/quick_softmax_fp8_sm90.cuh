@@ -4,6 +4,7 @@
 // those down to 2^-11 of the largest keep their three bits; below 2^-15 of it they vanish. (FlashAttention-3, section 3.3, puts the largest at 2^8,
 // and looks for it in every tile.)
 #pragma once
+#include "parts/prefill_scales_sm90.cuh"
 #include "parts/quick_softmax_sm90.cuh"
 
 namespace fp {
@@ -16,7 +17,7 @@ struct QuickSoftmax<E4m3> : RowSoftmax {
 
   // As RowSoftmax::update, with a factor for each row.
   template <int kScores>
-  __device__ __forceinline__ bool update(float (&scores)[kScores], const float (&scale)[2], float (&carry)[2]) {
+  __device__ __forceinline__ bool update(float (&scores)[kScores], const RowFactors &scale, float (&carry)[2]) {
     float top[2];
     lane_max(scores, top);
     const bool rises = top[0] * scale[0] > shift[0] + kRoom || top[1] * scale[1] > shift[1] + kRoom;
@@ -41,7 +42,7 @@ struct QuickSoftmax<E4m3> : RowSoftmax {
   // Turns scores into weights by the shift as it is; `sums` of them are the state's only if they fit. The sum is looked at first: if that fits, every
   // weight does. If not, the largest weight decides. False, for all lanes: some do not fit.
   template <int kScores>
-  __device__ __forceinline__ bool weigh_by_shift(float (&scores)[kScores], const float (&scale)[2], float (&sums)[2]) {
+  __device__ __forceinline__ bool weigh_by_shift(float (&scores)[kScores], const RowFactors &scale, float (&sums)[2]) {
     weigh(scores, scale, sums);
     if (__any_sync(0xffffffffu, !(sums[0] + sums[1] <= kLargest))) {
       float top[2];
@@ -75,7 +76,7 @@ struct QuickSoftmax<E4m3> : RowSoftmax {
 
  private:
   template <int kScores>
-  __device__ __forceinline__ void weigh(float (&scores)[kScores], const float (&scale)[2], float (&sums)[2]) const {
+  __device__ __forceinline__ void weigh(float (&scores)[kScores], const RowFactors &scale, float (&sums)[2]) const {
     float chains[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
     for (int i = 0; i < kScores; ++i) {

@@ -21,14 +21,12 @@ struct TransposedValues {
   using Tile = SwizzledTile<kDim, kTokens / 2>;
   static constexpr int kBlocks = kTokens / 32;  // of tokens
   static constexpr int kChunks = kDim / 16;     // of columns
-  static constexpr int kAtOnce = 4;
-  static_assert(kTokens % 32 == 0 && kChunks % kAtOnce == 0);
+  static_assert(kTokens % 32 == 0 && kChunks % 4 == 0);
 
-  // By a warp: chunks [first_chunk, first_chunk + kNumChunks) of the columns, of all tokens. Addresses of shared memory.
-  template <int kNumChunks>
+  // By a warp: chunks [first_chunk, first_chunk + kNumChunks) of the columns, of all tokens, kStep of them at a time. Addresses of shared memory.
+  template <int kNumChunks, int kStep>
   static __device__ __forceinline__ void transpose(u32 rows, u32 tile, u32 first_chunk, u32 lane) {
-    static_assert(kNumChunks % kAtOnce == 0 || kNumChunks < kAtOnce);
-    constexpr int kStep = kNumChunks < kAtOnce ? kNumChunks : kAtOnce;
+    static_assert(kNumChunks % kStep == 0);
 #pragma unroll 1
     for (u32 block = 0; block < kBlocks; ++block) {
 #pragma unroll 1
