@@ -92,9 +92,9 @@ export function checkLayerScale(
 ): void {
   if (typeof scale === "number" ? scale !== 1 && !isFp8(dtype) : !isFp8(dtype)) {
     throw new InvalidArgumentError(
-      `Cannot ${action}: ${name} is ${
-        typeof scale === "number" ? scale : "a tensor"
-      }, and ${name === "qScale" ? "q is" : "K and V are"} ${dtype}: only FP8 is scaled.`,
+      `Cannot ${action}: ${name} is ${typeof scale === "number" ? scale : "a tensor"}, and ${
+        name === "qScale" ? "q is" : "K and V are"
+      } ${dtype}: only FP8 is scaled.`,
     );
   }
   if (typeof scale === "number") {

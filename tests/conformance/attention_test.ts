@@ -22,7 +22,7 @@ import {
   type GridLimits,
   smallCases,
 } from "./cases.ts";
-import { checkResult } from "./check.ts";
+import { arithmeticOf, checkResult } from "./check.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
@@ -104,7 +104,7 @@ for (const backend of BACKENDS) {
           const before = device.memoryUsage().allocatedBytes;
           try {
             const result = await runBatch(device, owner, attention, batch, variant);
-            checkResult(batch.oracle, attention.dtype, result, new Random(SEED + index));
+            checkResult(batch.oracle, arithmeticOf(attention, device), result, new Random(SEED + index));
           } catch (error) {
             throw new Error(`${JSON.stringify(variant)}: ${(error as Error).message}`, { cause: error });
           }
