@@ -4,6 +4,7 @@
  */
 import type { DType, KvLayout } from "../../mod.ts";
 import { Random } from "../support/random.ts";
+import { FP8_HEAD_DIMS, fp8Cases, smallFp8Cases } from "./fp8_cases.ts";
 
 export interface AttentionCase {
   name: string;
@@ -41,63 +42,6 @@ export interface AttentionCase {
 }
 
 const plain = { pageSize: 16, numKvHeads: 2, groupSize: 4, headDim: 128, dtype: "bf16" as DType };
-
-/** Those for which CUDA has kernels that read FP8. */
-export const FP8_HEAD_DIMS = [64, 128, 192, 256];
-
-/** Those for which Hopper computes prefill in FP8 throughout. */
-export const FP8_PREFILL_HEAD_DIMS = [64, 128, 256];
-
-/** FP8 throughout: q beside K and V of e4m3. */
-function fp8QueryCases(): AttentionCase[] {
-  const fp8: AttentionCase = {
-    ...plain,
-    name: "e4m3 throughout",
-    qoLens: [70, 1, 200],
-    kvLens: [300, 90, 410],
-    causal: true,
-    kvDtype: "e4m3",
-    qDtype: "e4m3",
-    scales: "heads",
-  };
-  const of = (name: string, changes: Partial<AttentionCase>): AttentionCase => ({
-    ...fp8,
-    name: `${fp8.name}, ${name}`,
-    ...changes,
-  });
-  return [
-    ...FP8_HEAD_DIMS.flatMap((headDim) =>
-      [1, 16, 64].map((pageSize) => of(`d=${headDim}, page ${pageSize}`, { headDim, pageSize }))
-    ),
-    of("f16, one scale of all heads, no mask", { dtype: "f16", scales: "tensor", causal: false }),
-    of("windows", { windowLeft: 37, windowRight: 5, causal: false, kvLens: [300, 1, 410] }),
-    of("windows that hide the first tiles", { windowLeft: 3, qoLens: [300], kvLens: [700], headDim: 64 }),
-    of("soft cap", { logitsSoftCap: 5, magnitude: 4 }),
-    of("soft cap, page 5", { logitsSoftCap: 30, pageSize: 5, headDim: 256 }),
-    of("masks", { maskDensity: 0.3, causal: false, qoLens: [70, 3, 40, 20, 90], kvLens: [300, 90, 210, 64, 130] }),
-    of("masks, page 1", { maskDensity: 0.03, pageSize: 1, headDim: 64 }),
-    of("HND, pages of 8", { kvLayout: "HND", pageSize: 8 }),
-    of("empty sequences among others", { qoLens: [40, 33, 50, 40], kvLens: [0, 64, 128, 0] }),
-    of("empty sequences among others, page 5", { qoLens: [40, 33, 50, 40], kvLens: [0, 64, 129, 0], pageSize: 5 }),
-    of("more queries than keys", { qoLens: [300], kvLens: [130], pageSize: 5, headDim: 256 }),
-    of("shared levels", { qoLens: [5, 80, 33, 60], kvLens: [40, 0, 170, 9], sharedLevels: 2, gathered: true }),
-    of("one long request", { qoLens: [40], kvLens: [1500], numKvHeads: 1 }),
-    of("group of 17", { qoLens: [2, 40], kvLens: [200, 77], numKvHeads: 1, groupSize: 17 }),
-    ...[16, 5].flatMap((pageSize) =>
-      FP8_PREFILL_HEAD_DIMS.map((headDim) =>
-        of(`scores that rise by far from tile to tile, d=${headDim}, page ${pageSize}`, {
-          qoLens: [70],
-          kvLens: [700],
-          magnitude: 16,
-          pageSize,
-          headDim,
-        })
-      )
-    ),
-    of("scores that rise a little from tile to tile", { qoLens: [70], kvLens: [700], magnitude: 2 }),
-    of("equal scores", { magnitude: 0 }),
-  ];
-}
 
 /** Cases that someone got wrong once, each alone. */
 export const EDGE_CASES: AttentionCase[] = [
@@ -297,7 +241,7 @@ export const EDGE_CASES: AttentionCase[] = [
     kvDtype: "e5m2",
     scales: "tensor",
   },
-  ...fp8QueryCases(),
+  ...fp8Cases(plain),
   { ...plain, name: "every query alone", qoLens: Array(40).fill(1), kvLens: Array(40).fill(1), numKvHeads: 1 },
 ];
 
@@ -359,6 +303,7 @@ export function gridCases(
     ];
     const [kvDtype, drawnScales] = [random.pick(GRID.kvDtype), random.pick(GRID.scales)];
     const scales = kvDtype === undefined ? undefined : drawnScales;
+    const qDtype = kvDtype === "e4m3" && cases.length % 2 === 0 ? kvDtype : undefined;
     const kvLens = Array.from(
       { length: batch },
       () => random.next() < 0.03 ? 0 : random.integer(Math.ceil(kvMax / 2), kvMax),
@@ -373,6 +318,7 @@ export function gridCases(
     if (maskDensity !== undefined && pairs > 3e6) continue;
     const words = [`b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize}`];
     words.push(`d=${headDim === headDimVo ? headDim : `${headDim}/${headDimVo}`} ${dtype} ${kvLayout}`);
+    if (qDtype !== undefined) words.push(`q=${qDtype}`);
     if (kvDtype !== undefined) words.push(`kv=${kvDtype} scales=${scales}`);
     if (causal) words.push("causal");
     if (windowLeft >= 0) words.push(`left=${windowLeft}`);
@@ -391,6 +337,7 @@ export function gridCases(
       headDimVo,
       dtype,
       kvDtype,
+      qDtype,
       scales,
       kvLayout,
       causal,
@@ -440,5 +387,6 @@ export function smallCases(seed: number): AttentionCase[] {
       }
     }
   }
+  for (const attention of smallFp8Cases(plain, GRID.dtype)) chosen.set(attention.name, attention);
   return [...chosen.values()];
 }

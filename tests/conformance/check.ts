@@ -4,7 +4,8 @@ import { attendRow, type OracleBatch, visibleRange } from "../support/oracle.ts"
 import type { Random } from "../support/random.ts";
 import { type Arithmetic, lseTolerance, outTolerance } from "../support/tolerance.ts";
 import type { Device } from "../../mod.ts";
-import { type AttentionCase, FP8_PREFILL_HEAD_DIMS } from "./cases.ts";
+import type { AttentionCase } from "./cases.ts";
+import { FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
 import type { Result } from "./run.ts";
 
 /** Multiply-adds that the oracle may spend on one case; beyond, it computes a sample of rows, some of every request. */
