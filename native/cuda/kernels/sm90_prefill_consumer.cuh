@@ -22,7 +22,7 @@ class PrefillConsumer90 {
   static constexpr int kPvSteps = kTokens / Traits::kStepDepth;
   static constexpr bool kQueryInRegisters = Traits::kTile.query_in_registers;
   // The next unit's q can be had before this unit is done with its own.
-  static constexpr bool kOverlapUnits = kQueryInRegisters;
+  static constexpr bool kOverlapUnits = kQueryInRegisters || Traits::kQueryBuffers > 1;
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
   using Softmax = QuickSoftmax<Operand>;
