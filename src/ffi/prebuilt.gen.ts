@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "a669ca264c228b27ff993c8678a72c50c41093915cc346393258d0920078ebb4", bytes: 7933816 },
-  "linux-arm64": { sha256: "1006eb0ab3a98f3993bf8eac6e733295291e69ad1cd7b063871aa3efaed0522f", bytes: 6444944 },
-  "darwin-arm64": { sha256: "40b6f3eaa7d74caa76d28381a0da4f1234dd30e5bf3a94cf057f8bd659a09485", bytes: 1198064 },
+  "linux-x64": { sha256: "24132245e0e07bed1d1fff2938f0698e9168c81973655cb2c6e9a3ca58c43654", bytes: 7933816 },
+  "linux-arm64": { sha256: "13a2b21d95497b70b58133ac17fdbdbcd360b9f65b6406273cd3e71d52d426bf", bytes: 7317504 },
+  "darwin-arm64": { sha256: "34e7df5181b517c36c0d894f2be3853dcdb16419dad2360550d39af44542410c", bytes: 1198624 },
 };
