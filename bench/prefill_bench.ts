@@ -1,7 +1,7 @@
 /**
  * Prefill on a GPU: TFLOP/s, the share of the device's own matrix-product rate, and cuDNN (through PyTorch, if it is there) taking turns.
  *
- *   deno run -A bench/prefill_bench.ts [--cases main|pages|shapes|uneven|all] [--json FILE] [--rounds 4] [--calls 6]
+ *   deno run -A bench/prefill_bench.ts [--cases main|pages|shapes|uneven|fp8|all] [--json FILE] [--rounds 4] [--calls 6]
  *   deno bench -A bench/prefill_bench.ts
  */
 import { type Device, openDevice } from "../mod.ts";
@@ -46,6 +46,24 @@ function append(b: number, qoLen: number, kvLen: number): NamedAttentionCase {
   };
 }
 
+/** q, K and V in e4m3, and the main case in bf16 in the same run. */
+function fp8Cases(): NamedAttentionCase[] {
+  const of = (b: number, l: number, change: Partial<NamedAttentionCase> = {}) =>
+    dense(b, l, { pageSize: 16, dtype: "e4m3", ...change });
+  return [
+    dense(1, 16384, { pageSize: 16 }),
+    of(1, 16384),
+    of(1, 16384, { pageSize: 0 }),
+    of(1, 16384, { pageSize: 1 }),
+    of(1, 16384, { causal: false }),
+    of(16, 1024),
+    of(4, 4096),
+    of(1, 32768),
+    of(1, 16384, { numKvHeads: 32, headDim: 64 }),
+    of(1, 16384, { numQoHeads: 16, numKvHeads: 4, headDim: 256 }),
+  ];
+}
+
 const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
   quick: [dense(16, 1024), dense(1, 16384), dense(1, 16384, { pageSize: 16 }), dense(1, 16384, { pageSize: 1 })],
   one: [dense(1, 16384)],
@@ -62,6 +80,7 @@ const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
     dense(1, 16384, { numQoHeads: 16, numKvHeads: 4, headDim: 256, causal: false }),
     dense(1, 16384, { windowLeft: 1023 }),
   ],
+  fp8: fp8Cases(),
   uneven: [uneven("uniform", UNIFORM, 8), uneven("zipf", ZIPF, 8), append(1, 1024, 32768), append(64, 16, 8192)],
 };
 
@@ -78,7 +97,7 @@ function flopsOf({ qoLens, kvLens, numQoHeads, headDim, causal, windowLeft }: Na
 }
 
 function nameOf(
-  { causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, windowLeft }: NamedAttentionCase,
+  { causal, headDim, numQoHeads, numKvHeads, lengths, pageSize, windowLeft, dtype = "bf16" }: NamedAttentionCase,
 ): string {
   const window: Record<string, number> = windowLeft === undefined ? {} : { window: windowLeft + 1 };
   return formatCase({
@@ -91,7 +110,7 @@ function nameOf(
       ...lengths,
       ...window,
       page: pageSize,
-      dtype: "bf16",
+      dtype,
     },
   });
 }
@@ -105,7 +124,9 @@ async function measure(
 ): Promise<ResultRow> {
   using prepared = new PreparedAttention(device, test);
   const { qoLens, numQoHeads, numKvHeads, headDim, causal, windowLeft } = test;
-  const isUniform = qoLens.every((l, r) => l === qoLens[0] && l === test.kvLens[r]) && windowLeft === undefined;
+  const isFp8 = test.dtype === "e4m3"; // The peer is asked for 16 bits only.
+  const isUniform = !isFp8 && qoLens.every((l, r) => l === qoLens[0] && l === test.kvLens[r]) &&
+    windowLeft === undefined;
   const ours: number[] = [];
   const cudnn: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -127,7 +148,7 @@ async function measure(
     if (answer.error === undefined) cudnn.push(answer.us);
   }
   let roofline: number | null = null;
-  if (peer !== undefined) {
+  if (peer !== undefined && !isFp8) {
     await sleep(100);
     const { us } = await peer.ask({ op: "matmul", n: 8192, calls: 4 });
     roofline = round(2 * 8192 ** 3 / us / 1e6);

@@ -257,11 +257,12 @@ struct fp_attention_limits {
 };
 
 /* dtypes and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */
-FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits);
+FP_API fp_status fp_attention_get_limits(fp_handle device, i32 q_dtype, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits);
 
 struct fp_attention_args {
   u32 struct_size;
-  i32 dtype;           /* of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  i32 q_dtype;         /* of q: dtype, or FP_E4M3 beside keys and values of FP_E4M3 */
+  i32 dtype;           /* of out: FP_BF16, FP_F16; FP_F32 on the CPU */
   i32 kv_dtype;        /* of k and v: dtype, FP_E4M3 or FP_E5M2; with those, on CUDA, head dims of 64, 128, 192 and 256 */
   i32 num_tokens;      /* rows of q */
   i32 num_qo_heads;    /* a multiple of num_kv_heads; group 1..64 */
@@ -276,6 +277,7 @@ struct fp_attention_args {
   i32 window_right;    /* kv_pos <= qo_pos + window_right; -1: unlimited */
   f32 sm_scale;        /* score = sm_scale * (q . k) */
   f32 logits_soft_cap; /* > 0: score = cap * tanh(score / cap), before the mask */
+  f32 q_scale;         /* an FP8 query is its element * q_scale * q_head_scales[head]; 1 if q is not FP8 */
   f32 k_scale;         /* an FP8 key is its element * k_scale * k_head_scales[head]; 1 if k is not FP8 */
   f32 v_scale;         /* the same of values */
   i32 num_ctas;
@@ -305,6 +307,7 @@ struct fp_attention_args {
   f64 v_page_stride;
   f64 v_token_stride;
   f64 v_head_stride;
+  fp_address q_head_scales; /* f32 [num_qo_heads], positive; 0: all 1 */
   fp_address k_head_scales; /* f32 [num_kv_heads], positive; 0: all 1 */
   fp_address v_head_scales;
   fp_address out;      /* [num_tokens, num_qo_heads, head_dim_vo] */

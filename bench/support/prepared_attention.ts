@@ -14,6 +14,8 @@ export interface AttentionCase {
   readonly windowLeft?: number;
   /** 0: dense, as pages of 1024 in order. */
   readonly pageSize: number;
+  /** Of q, K and V; with e4m3 the output is bf16. bf16 by default. */
+  readonly dtype?: "bf16" | "e4m3";
 }
 
 /** A batch, planned and with its tensors made. */
@@ -28,7 +30,7 @@ export class PreparedAttention implements Disposable {
   /** Plans it on a device. */
   constructor(
     device: Device,
-    { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize }: AttentionCase,
+    { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize, dtype = "bf16" }: AttentionCase,
   ) {
     const use = <T extends Disposable>(value: T): T => this.#stack.use(value);
     const numTokens = qoLens.reduce((a, b) => a + b, 0);
@@ -36,11 +38,20 @@ export class PreparedAttention implements Disposable {
     const pages = scatteredPages(kvLens, size, pageSize !== 0);
     const numPages = pages.indices.length;
     this.#attention = use(
-      new BatchAttention(device, { numQoHeads, numKvHeads, headDim, dtype: "bf16", causal, windowLeft }),
+      new BatchAttention(device, {
+        numQoHeads,
+        numKvHeads,
+        headDim,
+        dtype: "bf16",
+        kvDtype: dtype,
+        qDtype: dtype,
+        causal,
+        windowLeft,
+      }),
     );
-    this.#q = use(randomTensor(device, [numTokens, numQoHeads, headDim], "bf16", 1));
-    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 2));
-    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], "bf16", 3));
+    this.#q = use(randomTensor(device, [numTokens, numQoHeads, headDim], dtype, 1));
+    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], dtype, 2));
+    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], dtype, 3));
     this.#out = use(device.tensor([numTokens, numQoHeads, headDim], "bf16"));
     const qoIndptr = [0];
     for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);

@@ -101,8 +101,19 @@ void check_work(const fp_attention_args &args, const Plan &plan, int index) {
   }
 }
 
+// A row of FP8 queries as one of args.dtype: exact, but for the rounding of its product with the head's scale. The scale of all heads goes with the keys'.
+void convert_query(const fp_attention_args &args, const uint8_t *source, int64_t head, void *target) {
+  float row[max_head_dim], scale = 1;
+  if (args.q_head_scales != 0) {
+    scale = at<const float>(args.q_head_scales)[head];
+    if (!(scale > 0) || !std::isfinite(scale)) fail(FP_INVALID_ARGUMENT, "the q scale of query head %lld is %g. It must be a positive finite number.", static_cast<long long>(head), static_cast<double>(scale));
+  }
+  for (int d = 0; d < args.head_dim_qk; d++) row[d] = e4m3_to_float(source[d]) * scale;
+  store_floats(args.dtype, row, args.head_dim_qk, target, 0);
+}
+
 void run_work(const fp_attention_args &args, const Plan &plan, int index, AttentionItemFunction function) {
-  thread_local ScratchMemory scratch;
+  thread_local ScratchMemory scratch, converted;
   check_work(args, plan, index);
   const fp_work_item &work = plan.work[index];
   const fp_row_tile &tile = plan.tiles[work.tile];
@@ -158,13 +169,14 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
   float *workspace = at<float>(args.workspace);
   float *workspace_lse = workspace + int64_t{args.max_partial_rows} * args.head_dim_vo;
   const int heads_at_once = rows <= few_rows ? max_heads : 1;
+  char *converted_rows = args.q_dtype == args.dtype ? nullptr : converted.get<char>(size_t{max_tile_rows} * max_head_dim * 4);
   for (int h = 0; h < work.num_kv_heads; h += heads_at_once) {
     const int kv_head = work.kv_head_begin + h, left = work.num_kv_heads - h;
     item.num_heads = left < heads_at_once ? left : heads_at_once;
     item.k = at<const char>(args.k) + static_cast<int64_t>(args.k_head_stride) * kv_head * kv_bytes;
     item.v = at<const char>(args.v) + static_cast<int64_t>(args.v_head_stride) * kv_head * kv_bytes;
     for (int i = 0; i < item.num_heads; i++) {
-      k_scales[i] = kv_scale("k", args.k_scale, args.k_head_scales, kv_head + i);
+      k_scales[i] = kv_scale("k", args.k_scale, args.k_head_scales, kv_head + i) * args.q_scale;
       v_scales[i] = kv_scale("v", args.v_scale, args.v_head_scales, kv_head + i);
       const float of_score = args.sm_scale * k_scales[i];
       // Element types' units and a change of base come on top.
@@ -178,7 +190,13 @@ void run_work(const fp_attention_args &args, const Plan &plan, int index, Attent
       const int64_t token = tokens[r / group], head = (kv_head + i / rows) * group + r % group;
       const int64_t q = static_cast<int64_t>(args.q_token_stride) * token + static_cast<int64_t>(args.q_head_stride) * head;
       const int64_t out = static_cast<int64_t>(args.out_token_stride) * token + static_cast<int64_t>(args.out_head_stride) * head;
-      q_rows[i] = at<const char>(args.q) + q * element_bytes;
+      if (args.q_dtype == args.dtype) {
+        q_rows[i] = at<const char>(args.q) + q * element_bytes;
+      } else {
+        char *row = converted_rows + int64_t{i} * args.head_dim_qk * element_bytes;
+        convert_query(args, at<const uint8_t>(args.q) + q, head, row);
+        q_rows[i] = row;
+      }
       out_rows[i] = work.partial_row >= 0 ? static_cast<void *>(workspace + (first_partial + i) * args.head_dim_vo) : at<char>(args.out) + out * element_bytes;
     }
     item.lse = work.partial_row >= 0 ? workspace_lse + first_partial : lse;
@@ -288,13 +306,14 @@ void merge_states(const fp_merge_states_args &args, ThreadPool &pool, Isa) {
   });
 }
 
-void attention_limits(int num_threads, Isa, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
+void attention_limits(int num_threads, Isa, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
   const bool dims = head_dim_qk == 64 || head_dim_qk == 96 || head_dim_qk == 128 || head_dim_qk == 192 || head_dim_qk == 256;
   if (!dims || (head_dim_vo != head_dim_qk && !(head_dim_qk == 192 && head_dim_vo == 128))) {
     fail(FP_NOT_SUPPORTED, "head dim %d with value dim %d. Supported are 64, 96, 128, 192, 256, and 192 with 128.", head_dim_qk, head_dim_vo);
   }
   if (dtype != FP_BF16 && dtype != FP_F16 && dtype != FP_F32) fail(FP_NOT_SUPPORTED, "dtype %d. Supported are bf16, f16 and f32.", dtype);
   if (kv_dtype != dtype && kv_dtype != FP_E4M3 && kv_dtype != FP_E5M2) fail(FP_NOT_SUPPORTED, "kv_dtype %d. Supported are the dtype of q, e4m3 and e5m2.", kv_dtype);
+  if (q_dtype != dtype && !(q_dtype == FP_E4M3 && kv_dtype == FP_E4M3)) fail(FP_NOT_SUPPORTED, "q_dtype %d. Supported are dtype, and e4m3 beside keys and values of e4m3.", q_dtype);
   if (group_size < 1 || group_size > 64) fail(FP_NOT_SUPPORTED, "%d query heads a KV head. Supported are 1 to 64.", group_size);
   // Twice as many shares as threads: one that the system interrupts is evened out by the others.
   limits.num_ctas = num_threads > 1 ? 2 * num_threads : 1;

@@ -110,8 +110,8 @@ class CpuDevice final : public Device {
     return std::chrono::duration<double, std::milli>(b.time - a.time).count();
   }
 
-  void attention_limits(int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) override {
-    cpu::attention_limits(workers_->pool.num_threads(), isa_, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, limits);
+  void attention_limits(int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) override {
+    cpu::attention_limits(workers_->pool.num_threads(), isa_, q_dtype, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, limits);
   }
 
  private:

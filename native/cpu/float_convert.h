@@ -50,6 +50,12 @@ inline uint16_t float_to_f16(float value) {
   return sign | static_cast<uint16_t>((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1)) >> 13);
 }
 
+// Exact: as f16_to_float, with e4m3's fields. NaN is the pattern of all ones.
+inline float e4m3_to_float(uint8_t bits) {
+  const uint32_t magnitude = (bits & 0x7fu) == 0x7fu ? 0x7fc00000u : float_to_bits(bits_to_float((bits & 0x7fu) << 20) * 0x1p120f);
+  return bits_to_float(magnitude | (bits & 0x80u) << 24);
+}
+
 // `count` elements of an array of `dtype`, from `offset` on.
 inline void load_floats(int dtype, const void *base, int64_t offset, int64_t count, float *out) {
   if (dtype == FP_F32) {

@@ -62,13 +62,13 @@ FP_API fp_status fp_device_synchronize(fp_handle device) {
   });
 }
 
-FP_API fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits) {
+FP_API fp_status fp_attention_get_limits(fp_handle device, i32 q_dtype, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void *limits) {
   return guarded("get the limits of attention", [&] {
     auto &target = *result<fp_attention_limits>(limits, "limits");
     auto locked = lock_device(device);
     check_struct_size(target.struct_size, sizeof target, "fp_attention_limits");
-    check_attention_shape(locked->device_kind == FP_DEVICE_CPU, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size);
-    locked->backend->attention_limits(dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, target);
+    check_attention_shape(locked->device_kind == FP_DEVICE_CPU, q_dtype, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size);
+    locked->backend->attention_limits(q_dtype, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, target);
     return FP_OK;
   });
 }

@@ -79,7 +79,7 @@ class Device {
   virtual std::unique_ptr<Event> create_event() = 0;
   virtual double elapsed_milliseconds(Event &start, Event &end) = 0;
   // Fills all but struct_size; throws FP_NOT_SUPPORTED naming what is supported.
-  virtual void attention_limits(int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) = 0;
+  virtual void attention_limits(int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) = 0;
 };
 
 std::unique_ptr<Device> open_cpu_device(int num_threads);   // native/cpu/device.cc

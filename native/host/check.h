@@ -75,10 +75,10 @@ bool check_sample(Checker &checker, const fp_sample_args &args);
 // Shared by attention and the KV cache.
 void check_head_dims(int head_dim_qk, int head_dim_vo);
 void check_page_size(int page_size);
-// The scale of stored keys or values, "k" or "v", of all heads and of each: 1 and absent unless they are FP8.
-void check_kv_scale(Checker &checker, const char *of, int kv_dtype, float scale, fp_address head_scales, int num_kv_heads);
+// The scale of queries, keys or values, "q", "k" or "v", of all heads and of each: 1 and absent unless they are FP8.
+void check_scale(Checker &checker, const char *of, int dtype, float scale, fp_address head_scales, int num_heads);
 // Also what fp_attention_get_limits takes.
-void check_attention_shape(bool is_cpu, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size);
+void check_attention_shape(bool is_cpu, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size);
 // Rows that CUDA kernels read and write in 16-byte pieces.
 int row_alignment(const Checker &checker);
 

@@ -71,19 +71,20 @@ void check_head_dims(int head_dim_qk, int head_dim_vo) {
 
 void check_page_size(int page_size) { check_between(page_size, 1, 1024, "page_size"); }
 
-void check_kv_scale(Checker &checker, const char *of, int kv_dtype, float scale, fp_address head_scales, int num_kv_heads) {
+void check_scale(Checker &checker, const char *of, int dtype, float scale, fp_address head_scales, int num_heads) {
   const std::string name = std::string(of) + "_scale", heads = std::string(of) + "_head_scales";
   if (!std::isfinite(scale) || scale <= 0) fail(FP_INVALID_ARGUMENT, "%s is %g, and must be a positive finite number.", name.c_str(), static_cast<double>(scale));
-  if (!is_fp8(kv_dtype) && (scale != 1 || head_scales != 0)) {
+  if (!is_fp8(dtype) && (scale != 1 || head_scales != 0)) {
     fail(FP_INVALID_ARGUMENT, "%s is %g%s, but %s is %s: only FP8 is scaled. Pass 1, and no head scales.", name.c_str(), static_cast<double>(scale),
-         head_scales != 0 ? " beside head scales" : "", of, dtype_name(kv_dtype));
+         head_scales != 0 ? " beside head scales" : "", of, dtype_name(dtype));
   }
-  if (head_scales != 0) checker.check_tensor(heads.c_str(), head_scales, FP_F32, {}, num_kv_heads, Access::read);
+  if (head_scales != 0) checker.check_tensor(heads.c_str(), head_scales, FP_F32, {}, num_heads, Access::read);
 }
 
-void check_attention_shape(bool is_cpu, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size) {
+void check_attention_shape(bool is_cpu, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size) {
   check_dtype(dtype, is_cpu ? float_dtypes : half_dtypes, "dtype", is_cpu ? "by attention on the CPU" : "by attention on CUDA");
-  check_dtype(kv_dtype, dtype_bit(dtype) | fp8_dtypes, "kv_dtype", "beside this dtype of q");
+  check_dtype(kv_dtype, dtype_bit(dtype) | fp8_dtypes, "kv_dtype", "beside this dtype");
+  check_dtype(q_dtype, dtype_bit(dtype) | (kv_dtype == FP_E4M3 ? dtype_bit(FP_E4M3) : 0), "q_dtype", "beside these dtypes of out, keys and values");
   check_head_dims(head_dim_qk, head_dim_vo);
   if (group_size < 1 || group_size > max_group_size) {
     fail(FP_NOT_SUPPORTED, "the group size (query heads a KV head) is %d. Supported: 1 to %d.", group_size, max_group_size);
@@ -96,7 +97,7 @@ bool check_attention(Checker &checker, const fp_attention_args &args) {
   if (args.num_qo_heads < 1 || args.num_qo_heads % args.num_kv_heads != 0) {
     fail(FP_INVALID_ARGUMENT, "num_qo_heads is %d, which is not a multiple of num_kv_heads, %d.", args.num_qo_heads, args.num_kv_heads);
   }
-  check_attention_shape(checker.is_cpu(), args.dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo, args.num_qo_heads / args.num_kv_heads);
+  check_attention_shape(checker.is_cpu(), args.q_dtype, args.dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo, args.num_qo_heads / args.num_kv_heads);
   check_page_size(args.page_size);
   check_between(args.num_pages, 0, INT32_MAX, "num_pages");
   check_between(args.num_kv_indices, 0, INT32_MAX, "num_kv_indices");
@@ -112,11 +113,12 @@ bool check_attention(Checker &checker, const fp_attention_args &args) {
     fail(FP_INVALID_ARGUMENT, "logits_soft_cap is %g. Pass 0 for none, or a positive number.", static_cast<double>(args.logits_soft_cap));
   }
 
-  check_kv_scale(checker, "k", args.kv_dtype, args.k_scale, args.k_head_scales, args.num_kv_heads);
-  check_kv_scale(checker, "v", args.kv_dtype, args.v_scale, args.v_head_scales, args.num_kv_heads);
+  check_scale(checker, "q", args.q_dtype, args.q_scale, args.q_head_scales, args.num_qo_heads);
+  check_scale(checker, "k", args.kv_dtype, args.k_scale, args.k_head_scales, args.num_kv_heads);
+  check_scale(checker, "v", args.kv_dtype, args.v_scale, args.v_head_scales, args.num_kv_heads);
 
   const int alignment = row_alignment(checker);
-  checker.check_tensor("q", args.q, args.dtype,
+  checker.check_tensor("q", args.q, args.q_dtype,
                        {{"num_tokens", args.num_tokens, whole(args.q_token_stride, "q_token_stride")},
                         {"num_qo_heads", args.num_qo_heads, whole(args.q_head_stride, "q_head_stride")}},
                        args.head_dim_qk, Access::read, alignment);

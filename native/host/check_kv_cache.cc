@@ -48,8 +48,8 @@ void check_cache(Checker &checker, const Cache &cache) {
 bool check_kv_append(Checker &checker, const fp_kv_append_args &args) {
   check_cache(checker, cache_of(args, args.cache_dtype));
   check_dtype(args.dtype, dtype_bit(args.cache_dtype) | (is_fp8(args.cache_dtype) ? float_dtypes : 0), "dtype", "beside this cache_dtype");
-  check_kv_scale(checker, "k", args.cache_dtype, args.k_scale, args.k_head_scales, args.num_kv_heads);
-  check_kv_scale(checker, "v", args.cache_dtype, args.v_scale, args.v_head_scales, args.num_kv_heads);
+  check_scale(checker, "k", args.cache_dtype, args.k_scale, args.k_head_scales, args.num_kv_heads);
+  check_scale(checker, "v", args.cache_dtype, args.v_scale, args.v_head_scales, args.num_kv_heads);
   check_between(args.num_tokens, 0, INT32_MAX, "num_tokens");
   check_between(args.rotary_dim, 0, args.head_dim_qk, "rotary_dim");
   if (args.rotary_dim % 2 != 0) fail(FP_INVALID_ARGUMENT, "rotary_dim is %d, and must be even.", args.rotary_dim);

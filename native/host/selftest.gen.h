@@ -90,66 +90,69 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 336);
+static_assert(sizeof(fp_attention_args) == 352);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
-static_assert(offsetof(fp_attention_args, dtype) == 4);
-static_assert(offsetof(fp_attention_args, kv_dtype) == 8);
-static_assert(offsetof(fp_attention_args, num_tokens) == 12);
-static_assert(offsetof(fp_attention_args, num_qo_heads) == 16);
-static_assert(offsetof(fp_attention_args, num_kv_heads) == 20);
-static_assert(offsetof(fp_attention_args, head_dim_qk) == 24);
-static_assert(offsetof(fp_attention_args, head_dim_vo) == 28);
-static_assert(offsetof(fp_attention_args, page_size) == 32);
-static_assert(offsetof(fp_attention_args, num_pages) == 36);
-static_assert(offsetof(fp_attention_args, num_kv_indices) == 40);
-static_assert(offsetof(fp_attention_args, causal) == 44);
-static_assert(offsetof(fp_attention_args, window_left) == 48);
-static_assert(offsetof(fp_attention_args, window_right) == 52);
-static_assert(offsetof(fp_attention_args, sm_scale) == 56);
-static_assert(offsetof(fp_attention_args, logits_soft_cap) == 60);
-static_assert(offsetof(fp_attention_args, k_scale) == 64);
-static_assert(offsetof(fp_attention_args, v_scale) == 68);
-static_assert(offsetof(fp_attention_args, num_ctas) == 72);
-static_assert(offsetof(fp_attention_args, max_tiles) == 76);
-static_assert(offsetof(fp_attention_args, max_work_items) == 80);
-static_assert(offsetof(fp_attention_args, max_merges) == 84);
-static_assert(offsetof(fp_attention_args, max_partials) == 88);
-static_assert(offsetof(fp_attention_args, max_row_entries) == 92);
-static_assert(offsetof(fp_attention_args, max_partial_rows) == 96);
-static_assert(offsetof(fp_attention_args, tiles_offset) == 100);
-static_assert(offsetof(fp_attention_args, work_offset) == 104);
-static_assert(offsetof(fp_attention_args, cta_begin_offset) == 108);
-static_assert(offsetof(fp_attention_args, merges_offset) == 112);
-static_assert(offsetof(fp_attention_args, partials_offset) == 116);
-static_assert(offsetof(fp_attention_args, rows_offset) == 120);
-static_assert(offsetof(fp_attention_args, tile_classes) == 124);
-static_assert(offsetof(fp_attention_args, launches_merges) == 128);
-static_assert(offsetof(fp_attention_args, trace_capacity) == 132);
-static_assert(offsetof(fp_attention_args, q) == 136);
-static_assert(offsetof(fp_attention_args, q_token_stride) == 144);
-static_assert(offsetof(fp_attention_args, q_head_stride) == 152);
-static_assert(offsetof(fp_attention_args, k) == 160);
-static_assert(offsetof(fp_attention_args, k_page_stride) == 168);
-static_assert(offsetof(fp_attention_args, k_token_stride) == 176);
-static_assert(offsetof(fp_attention_args, k_head_stride) == 184);
-static_assert(offsetof(fp_attention_args, v) == 192);
-static_assert(offsetof(fp_attention_args, v_page_stride) == 200);
-static_assert(offsetof(fp_attention_args, v_token_stride) == 208);
-static_assert(offsetof(fp_attention_args, v_head_stride) == 216);
-static_assert(offsetof(fp_attention_args, k_head_scales) == 224);
-static_assert(offsetof(fp_attention_args, v_head_scales) == 232);
-static_assert(offsetof(fp_attention_args, out) == 240);
-static_assert(offsetof(fp_attention_args, out_token_stride) == 248);
-static_assert(offsetof(fp_attention_args, out_head_stride) == 256);
-static_assert(offsetof(fp_attention_args, lse) == 264);
-static_assert(offsetof(fp_attention_args, kv_indices) == 272);
-static_assert(offsetof(fp_attention_args, custom_mask) == 280);
-static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 288);
-static_assert(offsetof(fp_attention_args, plan) == 296);
-static_assert(offsetof(fp_attention_args, plan_bytes) == 304);
-static_assert(offsetof(fp_attention_args, workspace) == 312);
-static_assert(offsetof(fp_attention_args, workspace_bytes) == 320);
-static_assert(offsetof(fp_attention_args, trace) == 328);
+static_assert(offsetof(fp_attention_args, q_dtype) == 4);
+static_assert(offsetof(fp_attention_args, dtype) == 8);
+static_assert(offsetof(fp_attention_args, kv_dtype) == 12);
+static_assert(offsetof(fp_attention_args, num_tokens) == 16);
+static_assert(offsetof(fp_attention_args, num_qo_heads) == 20);
+static_assert(offsetof(fp_attention_args, num_kv_heads) == 24);
+static_assert(offsetof(fp_attention_args, head_dim_qk) == 28);
+static_assert(offsetof(fp_attention_args, head_dim_vo) == 32);
+static_assert(offsetof(fp_attention_args, page_size) == 36);
+static_assert(offsetof(fp_attention_args, num_pages) == 40);
+static_assert(offsetof(fp_attention_args, num_kv_indices) == 44);
+static_assert(offsetof(fp_attention_args, causal) == 48);
+static_assert(offsetof(fp_attention_args, window_left) == 52);
+static_assert(offsetof(fp_attention_args, window_right) == 56);
+static_assert(offsetof(fp_attention_args, sm_scale) == 60);
+static_assert(offsetof(fp_attention_args, logits_soft_cap) == 64);
+static_assert(offsetof(fp_attention_args, q_scale) == 68);
+static_assert(offsetof(fp_attention_args, k_scale) == 72);
+static_assert(offsetof(fp_attention_args, v_scale) == 76);
+static_assert(offsetof(fp_attention_args, num_ctas) == 80);
+static_assert(offsetof(fp_attention_args, max_tiles) == 84);
+static_assert(offsetof(fp_attention_args, max_work_items) == 88);
+static_assert(offsetof(fp_attention_args, max_merges) == 92);
+static_assert(offsetof(fp_attention_args, max_partials) == 96);
+static_assert(offsetof(fp_attention_args, max_row_entries) == 100);
+static_assert(offsetof(fp_attention_args, max_partial_rows) == 104);
+static_assert(offsetof(fp_attention_args, tiles_offset) == 108);
+static_assert(offsetof(fp_attention_args, work_offset) == 112);
+static_assert(offsetof(fp_attention_args, cta_begin_offset) == 116);
+static_assert(offsetof(fp_attention_args, merges_offset) == 120);
+static_assert(offsetof(fp_attention_args, partials_offset) == 124);
+static_assert(offsetof(fp_attention_args, rows_offset) == 128);
+static_assert(offsetof(fp_attention_args, tile_classes) == 132);
+static_assert(offsetof(fp_attention_args, launches_merges) == 136);
+static_assert(offsetof(fp_attention_args, trace_capacity) == 140);
+static_assert(offsetof(fp_attention_args, q) == 144);
+static_assert(offsetof(fp_attention_args, q_token_stride) == 152);
+static_assert(offsetof(fp_attention_args, q_head_stride) == 160);
+static_assert(offsetof(fp_attention_args, k) == 168);
+static_assert(offsetof(fp_attention_args, k_page_stride) == 176);
+static_assert(offsetof(fp_attention_args, k_token_stride) == 184);
+static_assert(offsetof(fp_attention_args, k_head_stride) == 192);
+static_assert(offsetof(fp_attention_args, v) == 200);
+static_assert(offsetof(fp_attention_args, v_page_stride) == 208);
+static_assert(offsetof(fp_attention_args, v_token_stride) == 216);
+static_assert(offsetof(fp_attention_args, v_head_stride) == 224);
+static_assert(offsetof(fp_attention_args, q_head_scales) == 232);
+static_assert(offsetof(fp_attention_args, k_head_scales) == 240);
+static_assert(offsetof(fp_attention_args, v_head_scales) == 248);
+static_assert(offsetof(fp_attention_args, out) == 256);
+static_assert(offsetof(fp_attention_args, out_token_stride) == 264);
+static_assert(offsetof(fp_attention_args, out_head_stride) == 272);
+static_assert(offsetof(fp_attention_args, lse) == 280);
+static_assert(offsetof(fp_attention_args, kv_indices) == 288);
+static_assert(offsetof(fp_attention_args, custom_mask) == 296);
+static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 304);
+static_assert(offsetof(fp_attention_args, plan) == 312);
+static_assert(offsetof(fp_attention_args, plan_bytes) == 320);
+static_assert(offsetof(fp_attention_args, workspace) == 328);
+static_assert(offsetof(fp_attention_args, workspace_bytes) == 336);
+static_assert(offsetof(fp_attention_args, trace) == 344);
 static_assert(sizeof(fp_plan_decode_args) == 184);
 static_assert(offsetof(fp_plan_decode_args, struct_size) == 0);
 static_assert(offsetof(fp_plan_decode_args, max_requests) == 4);
@@ -458,12 +461,12 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 44},
     {static_cast<Kind>(0), 48},
     {static_cast<Kind>(0), 52},
-    {static_cast<Kind>(2), 56},
+    {static_cast<Kind>(0), 56},
     {static_cast<Kind>(2), 60},
     {static_cast<Kind>(2), 64},
     {static_cast<Kind>(2), 68},
-    {static_cast<Kind>(0), 72},
-    {static_cast<Kind>(0), 76},
+    {static_cast<Kind>(2), 72},
+    {static_cast<Kind>(2), 76},
     {static_cast<Kind>(0), 80},
     {static_cast<Kind>(0), 84},
     {static_cast<Kind>(0), 88},
@@ -478,7 +481,8 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 124},
     {static_cast<Kind>(0), 128},
     {static_cast<Kind>(0), 132},
-    {static_cast<Kind>(3), 136},
+    {static_cast<Kind>(0), 136},
+    {static_cast<Kind>(0), 140},
     {static_cast<Kind>(3), 144},
     {static_cast<Kind>(3), 152},
     {static_cast<Kind>(3), 160},
@@ -503,6 +507,8 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 312},
     {static_cast<Kind>(3), 320},
     {static_cast<Kind>(3), 328},
+    {static_cast<Kind>(3), 336},
+    {static_cast<Kind>(3), 344},
 };
 inline constexpr Field fp_plan_decode_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -713,7 +719,7 @@ inline constexpr Struct structs[] = {
     {16, fp_trace_header_fields, 4},
     {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
-    {336, fp_attention_args_fields, 59},
+    {352, fp_attention_args_fields, 62},
     {184, fp_plan_decode_args_fields, 37},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},

@@ -8,13 +8,14 @@
 import { DisposedError, InvalidArgumentError } from "../errors.ts";
 import type { Device } from "../device/device.ts";
 import type { Capture } from "../device/stream.ts";
-import { DTYPE_CODE } from "../device/dtype.ts";
+import { type DType, DTYPE_CODE } from "../device/dtype.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { AttentionArgs, AttentionLimits, PLAN_HEADER, PlanDecodeArgs } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
 import type { PagedKvCache } from "../kv_cache/paged_kv_cache.ts";
+import { checkLayerScale, type LayerScale, scaleArguments } from "../kv_cache/scales.ts";
 import { withOutput } from "../ops/check.ts";
 import { PlanBuffer } from "../plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../planner/cost.ts";
@@ -46,6 +47,8 @@ export interface PlanOptions {
 export interface RunOptions {
   /** [numTokens, numQoHeads, headDim]; strides as they are, the innermost 1. */
   q: Tensor;
+  /** If q is FP8: true number = element * qScale; a number, or f32 [numQoHeads]. 1 by default. */
+  qScale?: LayerScale;
   /** The cache that the planned page table is of, or foreign pages. */
   cache: PagedKvCache | ForeignKv;
   /** Layer of a `PagedKvCache`; 0 by default. */
@@ -91,6 +94,7 @@ export class BatchAttention implements Disposable {
       headDimVo,
       dtype,
       kvDtype,
+      qDtype,
       causal,
       windowLeft,
       windowRight,
@@ -103,6 +107,7 @@ export class BatchAttention implements Disposable {
     native.check(
       native.fp_attention_get_limits(
         device.handle,
+        DTYPE_CODE[qDtype],
         DTYPE_CODE[dtype],
         DTYPE_CODE[kvDtype],
         headDimQk,
@@ -127,6 +132,7 @@ export class BatchAttention implements Disposable {
     });
     this.#buffer = new PlanBuffer(device);
     const args = this.#args;
+    args.qDtype = DTYPE_CODE[qDtype];
     args.dtype = DTYPE_CODE[dtype];
     args.kvDtype = DTYPE_CODE[kvDtype];
     args.numQoHeads = numQoHeads;
@@ -263,9 +269,9 @@ export class BatchAttention implements Disposable {
    *
    * @throws {InvalidArgumentError} if nothing is planned, or a tensor does not fit the plan.
    */
-  run({ q, cache, layer = 0, out, lse, trace }: RunOptions): Tensor {
+  run({ q, qScale = 1, cache, layer = 0, out, lse, trace }: RunOptions): Tensor {
     this.#assertOpen("run attention");
-    const { numQoHeads, headDimQk, headDimVo, dtype, stream } = this.#options;
+    const { numQoHeads, headDimQk, headDimVo, dtype, qDtype, stream } = this.#options;
     const { capture } = stream;
     const isPlannedInGraph = capture !== undefined && this.#captured?.capture === capture;
     const plan = isPlannedInGraph ? this.#captured!.plan : this.#plan;
@@ -273,8 +279,9 @@ export class BatchAttention implements Disposable {
       throw new InvalidArgumentError("Cannot run attention: nothing is planned. Call plan() first.");
     }
     const { numTokens } = plan;
-    this.#expect("q", q, numTokens, headDimQk);
-    if (out !== undefined) this.#expect("out", out, numTokens, headDimVo);
+    this.#expect("q", q, qDtype, numTokens, headDimQk);
+    checkLayerScale("run attention", "qScale", qScale, this.device, qDtype, numQoHeads);
+    if (out !== undefined) this.#expect("out", out, dtype, numTokens, headDimVo);
     if (lse !== undefined) this.#expectLse(lse, numTokens);
     const args = this.#args;
     if (this.#bound !== plan) plan.bind(args);
@@ -289,6 +296,7 @@ export class BatchAttention implements Disposable {
     args.q = q.address;
     args.qTokenStride = q.strides[0];
     args.qHeadStride = q.strides[1];
+    [args.qScale, args.qHeadScales] = scaleArguments(qScale);
     args.lse = lse?.address ?? 0;
     args.trace = trace?.addressFor(this.device, stream) ?? 0;
     args.traceCapacity = trace?.capacity ?? 0;
@@ -310,8 +318,8 @@ export class BatchAttention implements Disposable {
     if (!this.#disposed && this.#plan !== undefined) checkReplay(captured, this.#plan);
   }
 
-  #expect(name: string, tensor: Tensor, numTokens: number, dim: number): void {
-    const { numQoHeads, dtype } = this.#options;
+  #expect(name: string, tensor: Tensor, dtype: DType, numTokens: number, dim: number): void {
+    const { numQoHeads } = this.#options;
     const { shape } = tensor;
     if (tensor.device !== this.device) {
       throw new InvalidArgumentError(

@@ -18,13 +18,18 @@ export interface BatchAttentionOptions {
   headDim: number;
   /** Of the values, if another than that of queries and keys: only 128 beside 192. */
   headDimVo?: number;
-  /** Of queries and output, and of keys and values unless `kvDtype` says otherwise: `"bf16"`, `"f16"`, and `"f32"` on the CPU. */
+  /** Of the output, and of queries, keys and values unless `qDtype` and `kvDtype` say otherwise: `"bf16"`, `"f16"`, and `"f32"` on the CPU. */
   dtype: DType;
   /**
    * Of keys and values: `dtype`, the default, or FP8, `"e4m3"` or `"e5m2"` (on CUDA with head dims 64, 128, 192 and 256). Scales come with the
    * cache.
    */
   kvDtype?: DType;
+  /**
+   * Of queries: `dtype`, the default, or `"e4m3"`, only beside keys and values of `"e4m3"`. On Hopper, with head dims 64, 128 and 256, tiles of
+   * many rows are then computed in FP8 throughout, the weights included; elsewhere the queries are converted first. Scales come with `run`.
+   */
+  qDtype?: DType;
   /** A query sees the keys up to its own position; queries are the last tokens of their request. False by default. */
   causal?: boolean;
   /** Keys further back than this many positions are not seen; unlimited by default. */
@@ -70,6 +75,7 @@ export interface CheckedOptions {
   readonly headDimVo: number;
   readonly dtype: DType;
   readonly kvDtype: DType;
+  readonly qDtype: DType;
   readonly causal: boolean;
   /** -1: unlimited. */
   readonly windowLeft: number;
@@ -119,6 +125,12 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
       `Cannot create attention: kvDtype is ${kvDtype} and dtype ${dtype}. Supported: ${dtype}, e4m3, e5m2.`,
     );
   }
+  const { qDtype = dtype } = options;
+  if (qDtype !== dtype && !(qDtype === "e4m3" && kvDtype === "e4m3")) {
+    throw new NotSupportedError(
+      `Cannot create attention: qDtype is ${qDtype}, dtype ${dtype} and kvDtype ${kvDtype}. Supported: ${dtype}, and e4m3 beside kvDtype e4m3.`,
+    );
+  }
   if (typeof causal !== "boolean") refuse(`causal is ${causal}. Pass true or false.`);
   // Compared as f32, which is what kernels get: a number below its range would be 0 there.
   if (smScale !== undefined && !(Math.fround(smScale) > 0 && Number.isFinite(Math.fround(smScale)))) {
@@ -138,6 +150,7 @@ export function checkOptions(device: Device, options: BatchAttentionOptions): Ch
     headDimVo,
     dtype,
     kvDtype,
+    qDtype,
     causal,
     windowLeft: window("windowLeft", options.windowLeft),
     windowRight: window("windowRight", options.windowRight),

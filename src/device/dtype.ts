@@ -11,7 +11,7 @@ import { Dtype } from "../ffi/structs.gen.ts";
  *
  * FP8 goes by the names of the OCP specification's two formats, which is what all of PyTorch's `float8_e4m3fn`, vLLM's `fp8_e4m3`, safetensors'
  * `F8_E4M3` and CUDA's `__nv_fp8_e4m3` have in common: `"e4m3"` reaches to 448 and has no infinity, `"e5m2"` reaches to 57344. They are dtypes
- * of KV caches; no operation computes in them.
+ * of KV caches, and e4m3 of queries beside them.
  */
 export type DType = "f32" | "f16" | "bf16" | "i32" | "u8" | Fp8DType;
 

@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "f3a45c9ba22af300bd32269d6b3130e5733e42adddbc6ca14a94c392596be8bd", bytes: 7061288 },
-  "linux-arm64": { sha256: "1006eb0ab3a98f3993bf8eac6e733295291e69ad1cd7b063871aa3efaed0522f", bytes: 6444944 },
-  "darwin-arm64": { sha256: "40b6f3eaa7d74caa76d28381a0da4f1234dd30e5bf3a94cf057f8bd659a09485", bytes: 1198064 },
+  "linux-x64": { sha256: "ec71a98f98093ed744af6e7357404d11b4e73940fb0832a890012d41d9df0dda", bytes: 8297464 },
+  "linux-arm64": { sha256: "13a2b21d95497b70b58133ac17fdbdbcd360b9f65b6406273cd3e71d52d426bf", bytes: 7317504 },
+  "darwin-arm64": { sha256: "34e7df5181b517c36c0d894f2be3853dcdb16419dad2360550d39af44542410c", bytes: 1198624 },
 };

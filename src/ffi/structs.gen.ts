@@ -916,72 +916,75 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 84,
+  words: 88,
   structSize: 0,
-  dtype: 1,
-  kvDtype: 2,
-  numTokens: 3,
-  numQoHeads: 4,
-  numKvHeads: 5,
-  headDimQk: 6,
-  headDimVo: 7,
-  pageSize: 8,
-  numPages: 9,
-  numKvIndices: 10,
-  causal: 11,
-  windowLeft: 12,
-  windowRight: 13,
-  smScale: 14,
-  logitsSoftCap: 15,
-  kScale: 16,
-  vScale: 17,
-  numCtas: 18,
-  maxTiles: 19,
-  maxWorkItems: 20,
-  maxMerges: 21,
-  maxPartials: 22,
-  maxRowEntries: 23,
-  maxPartialRows: 24,
-  tilesOffset: 25,
-  workOffset: 26,
-  ctaBeginOffset: 27,
-  mergesOffset: 28,
-  partialsOffset: 29,
-  rowsOffset: 30,
-  tileClasses: 31,
-  launchesMerges: 32,
-  traceCapacity: 33,
-  q: 34,
-  qTokenStride: 36,
-  qHeadStride: 38,
-  k: 40,
-  kPageStride: 42,
-  kTokenStride: 44,
-  kHeadStride: 46,
-  v: 48,
-  vPageStride: 50,
-  vTokenStride: 52,
-  vHeadStride: 54,
-  kHeadScales: 56,
-  vHeadScales: 58,
-  out: 60,
-  outTokenStride: 62,
-  outHeadStride: 64,
-  lse: 66,
-  kvIndices: 68,
-  customMask: 70,
-  customMaskBytes: 72,
-  plan: 74,
-  planBytes: 76,
-  workspace: 78,
-  workspaceBytes: 80,
-  trace: 82,
+  qDtype: 1,
+  dtype: 2,
+  kvDtype: 3,
+  numTokens: 4,
+  numQoHeads: 5,
+  numKvHeads: 6,
+  headDimQk: 7,
+  headDimVo: 8,
+  pageSize: 9,
+  numPages: 10,
+  numKvIndices: 11,
+  causal: 12,
+  windowLeft: 13,
+  windowRight: 14,
+  smScale: 15,
+  logitsSoftCap: 16,
+  qScale: 17,
+  kScale: 18,
+  vScale: 19,
+  numCtas: 20,
+  maxTiles: 21,
+  maxWorkItems: 22,
+  maxMerges: 23,
+  maxPartials: 24,
+  maxRowEntries: 25,
+  maxPartialRows: 26,
+  tilesOffset: 27,
+  workOffset: 28,
+  ctaBeginOffset: 29,
+  mergesOffset: 30,
+  partialsOffset: 31,
+  rowsOffset: 32,
+  tileClasses: 33,
+  launchesMerges: 34,
+  traceCapacity: 35,
+  q: 36,
+  qTokenStride: 38,
+  qHeadStride: 40,
+  k: 42,
+  kPageStride: 44,
+  kTokenStride: 46,
+  kHeadStride: 48,
+  v: 50,
+  vPageStride: 52,
+  vTokenStride: 54,
+  vHeadStride: 56,
+  qHeadScales: 58,
+  kHeadScales: 60,
+  vHeadScales: 62,
+  out: 64,
+  outTokenStride: 66,
+  outHeadStride: 68,
+  lse: 70,
+  kvIndices: 72,
+  customMask: 74,
+  customMaskBytes: 76,
+  plan: 78,
+  planBytes: 80,
+  workspace: 82,
+  workspaceBytes: 84,
+  trace: 86,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 336;
+  static readonly byteLength = 352;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -990,477 +993,501 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(336);
+    const buffer = new ArrayBuffer(352);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 336;
+    this.#u32[0] = 352;
   }
 
-  /** i32: of q and out: FP_BF16, FP_F16; FP_F32 on the CPU */
-  get dtype(): number {
+  /** i32: of q: dtype, or FP_E4M3 beside keys and values of FP_E4M3 */
+  get qDtype(): number {
     return this.#i32[1];
   }
-  set dtype(value: number) {
+  set qDtype(value: number) {
     this.#i32[1] = value;
+  }
+
+  /** i32: of out: FP_BF16, FP_F16; FP_F32 on the CPU */
+  get dtype(): number {
+    return this.#i32[2];
+  }
+  set dtype(value: number) {
+    this.#i32[2] = value;
   }
 
   /** i32: of k and v: dtype, FP_E4M3 or FP_E5M2; with those, on CUDA, head dims of 64, 128, 192 and 256 */
   get kvDtype(): number {
-    return this.#i32[2];
+    return this.#i32[3];
   }
   set kvDtype(value: number) {
-    this.#i32[2] = value;
+    this.#i32[3] = value;
   }
 
   /** i32: rows of q */
   get numTokens(): number {
-    return this.#i32[3];
+    return this.#i32[4];
   }
   set numTokens(value: number) {
-    this.#i32[3] = value;
+    this.#i32[4] = value;
   }
 
   /** i32: a multiple of num_kv_heads; group 1..64 */
   get numQoHeads(): number {
-    return this.#i32[4];
+    return this.#i32[5];
   }
   set numQoHeads(value: number) {
-    this.#i32[4] = value;
+    this.#i32[5] = value;
   }
 
   /** i32 */
   get numKvHeads(): number {
-    return this.#i32[5];
+    return this.#i32[6];
   }
   set numKvHeads(value: number) {
-    this.#i32[5] = value;
+    this.#i32[6] = value;
   }
 
   /** i32: 64, 96, 128, 192, 256 */
   get headDimQk(): number {
-    return this.#i32[6];
+    return this.#i32[7];
   }
   set headDimQk(value: number) {
-    this.#i32[6] = value;
+    this.#i32[7] = value;
   }
 
   /** i32 */
   get headDimVo(): number {
-    return this.#i32[7];
+    return this.#i32[8];
   }
   set headDimVo(value: number) {
-    this.#i32[7] = value;
+    this.#i32[8] = value;
   }
 
   /** i32: 1..1024 KV tokens */
   get pageSize(): number {
-    return this.#i32[8];
+    return this.#i32[9];
   }
   set pageSize(value: number) {
-    this.#i32[8] = value;
+    this.#i32[9] = value;
   }
 
   /** i32: pages in k and v */
   get numPages(): number {
-    return this.#i32[9];
+    return this.#i32[10];
   }
   set numPages(value: number) {
-    this.#i32[9] = value;
+    this.#i32[10] = value;
   }
 
   /** i32 */
   get numKvIndices(): number {
-    return this.#i32[10];
+    return this.#i32[11];
   }
   set numKvIndices(value: number) {
-    this.#i32[10] = value;
+    this.#i32[11] = value;
   }
 
   /** i32: 1: kv_pos <= qo_pos */
   get causal(): number {
-    return this.#i32[11];
+    return this.#i32[12];
   }
   set causal(value: number) {
-    this.#i32[11] = value;
+    this.#i32[12] = value;
   }
 
   /** i32: kv_pos >= qo_pos - window_left; -1: unlimited */
   get windowLeft(): number {
-    return this.#i32[12];
+    return this.#i32[13];
   }
   set windowLeft(value: number) {
-    this.#i32[12] = value;
+    this.#i32[13] = value;
   }
 
   /** i32: kv_pos <= qo_pos + window_right; -1: unlimited */
   get windowRight(): number {
-    return this.#i32[13];
+    return this.#i32[14];
   }
   set windowRight(value: number) {
-    this.#i32[13] = value;
+    this.#i32[14] = value;
   }
 
   /** f32: score = sm_scale * (q . k) */
   get smScale(): number {
-    return this.#f32[14];
+    return this.#f32[15];
   }
   set smScale(value: number) {
-    this.#f32[14] = value;
+    this.#f32[15] = value;
   }
 
   /** f32: > 0: score = cap * tanh(score / cap), before the mask */
   get logitsSoftCap(): number {
-    return this.#f32[15];
+    return this.#f32[16];
   }
   set logitsSoftCap(value: number) {
-    this.#f32[15] = value;
+    this.#f32[16] = value;
+  }
+
+  /** f32: an FP8 query is its element * q_scale * q_head_scales[head]; 1 if q is not FP8 */
+  get qScale(): number {
+    return this.#f32[17];
+  }
+  set qScale(value: number) {
+    this.#f32[17] = value;
   }
 
   /** f32: an FP8 key is its element * k_scale * k_head_scales[head]; 1 if k is not FP8 */
   get kScale(): number {
-    return this.#f32[16];
+    return this.#f32[18];
   }
   set kScale(value: number) {
-    this.#f32[16] = value;
+    this.#f32[18] = value;
   }
 
   /** f32: the same of values */
   get vScale(): number {
-    return this.#f32[17];
+    return this.#f32[19];
   }
   set vScale(value: number) {
-    this.#f32[17] = value;
+    this.#f32[19] = value;
   }
 
   /** i32 */
   get numCtas(): number {
-    return this.#i32[18];
+    return this.#i32[20];
   }
   set numCtas(value: number) {
-    this.#i32[18] = value;
+    this.#i32[20] = value;
   }
 
   /** i32: capacities, for bounds checks: a section's entries, not bytes */
   get maxTiles(): number {
-    return this.#i32[19];
-  }
-  set maxTiles(value: number) {
-    this.#i32[19] = value;
-  }
-
-  /** i32 */
-  get maxWorkItems(): number {
-    return this.#i32[20];
-  }
-  set maxWorkItems(value: number) {
-    this.#i32[20] = value;
-  }
-
-  /** i32 */
-  get maxMerges(): number {
     return this.#i32[21];
   }
-  set maxMerges(value: number) {
+  set maxTiles(value: number) {
     this.#i32[21] = value;
   }
 
   /** i32 */
-  get maxPartials(): number {
+  get maxWorkItems(): number {
     return this.#i32[22];
   }
-  set maxPartials(value: number) {
+  set maxWorkItems(value: number) {
     this.#i32[22] = value;
   }
 
   /** i32 */
-  get maxRowEntries(): number {
+  get maxMerges(): number {
     return this.#i32[23];
   }
-  set maxRowEntries(value: number) {
+  set maxMerges(value: number) {
     this.#i32[23] = value;
   }
 
   /** i32 */
-  get maxPartialRows(): number {
+  get maxPartials(): number {
     return this.#i32[24];
   }
-  set maxPartialRows(value: number) {
+  set maxPartials(value: number) {
     this.#i32[24] = value;
   }
 
-  /** i32: offsets into plan, in i32 units */
-  get tilesOffset(): number {
+  /** i32 */
+  get maxRowEntries(): number {
     return this.#i32[25];
   }
-  set tilesOffset(value: number) {
+  set maxRowEntries(value: number) {
     this.#i32[25] = value;
   }
 
   /** i32 */
-  get workOffset(): number {
+  get maxPartialRows(): number {
     return this.#i32[26];
   }
-  set workOffset(value: number) {
+  set maxPartialRows(value: number) {
     this.#i32[26] = value;
   }
 
-  /** i32 */
-  get ctaBeginOffset(): number {
+  /** i32: offsets into plan, in i32 units */
+  get tilesOffset(): number {
     return this.#i32[27];
   }
-  set ctaBeginOffset(value: number) {
+  set tilesOffset(value: number) {
     this.#i32[27] = value;
   }
 
   /** i32 */
-  get mergesOffset(): number {
+  get workOffset(): number {
     return this.#i32[28];
   }
-  set mergesOffset(value: number) {
+  set workOffset(value: number) {
     this.#i32[28] = value;
   }
 
   /** i32 */
-  get partialsOffset(): number {
+  get ctaBeginOffset(): number {
     return this.#i32[29];
   }
-  set partialsOffset(value: number) {
+  set ctaBeginOffset(value: number) {
     this.#i32[29] = value;
   }
 
   /** i32 */
-  get rowsOffset(): number {
+  get mergesOffset(): number {
     return this.#i32[30];
   }
-  set rowsOffset(value: number) {
+  set mergesOffset(value: number) {
     this.#i32[30] = value;
+  }
+
+  /** i32 */
+  get partialsOffset(): number {
+    return this.#i32[31];
+  }
+  set partialsOffset(value: number) {
+    this.#i32[31] = value;
+  }
+
+  /** i32 */
+  get rowsOffset(): number {
+    return this.#i32[32];
+  }
+  set rowsOffset(value: number) {
+    this.#i32[32] = value;
   }
 
   /** i32: bit c set: the plan has tiles of class c */
   get tileClasses(): number {
-    return this.#i32[31];
+    return this.#i32[33];
   }
   set tileClasses(value: number) {
-    this.#i32[31] = value;
+    this.#i32[33] = value;
   }
 
   /** i32: 1: the plan has merges that are not in_kernel */
   get launchesMerges(): number {
-    return this.#i32[32];
+    return this.#i32[34];
   }
   set launchesMerges(value: number) {
-    this.#i32[32] = value;
+    this.#i32[34] = value;
   }
 
   /** i32: records that trace has room for; unused without one */
   get traceCapacity(): number {
-    return this.#i32[33];
+    return this.#i32[35];
   }
   set traceCapacity(value: number) {
-    this.#i32[33] = value;
+    this.#i32[35] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
   get q(): number {
-    return this.#f64[17];
-  }
-  set q(value: number) {
-    this.#f64[17] = value;
-  }
-
-  /** f64 */
-  get qTokenStride(): number {
     return this.#f64[18];
   }
-  set qTokenStride(value: number) {
+  set q(value: number) {
     this.#f64[18] = value;
   }
 
   /** f64 */
-  get qHeadStride(): number {
+  get qTokenStride(): number {
     return this.#f64[19];
   }
-  set qHeadStride(value: number) {
+  set qTokenStride(value: number) {
     this.#f64[19] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[20];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[20] = value;
   }
 
   /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
   get k(): number {
-    return this.#f64[20];
-  }
-  set k(value: number) {
-    this.#f64[20] = value;
-  }
-
-  /** f64 */
-  get kPageStride(): number {
     return this.#f64[21];
   }
-  set kPageStride(value: number) {
+  set k(value: number) {
     this.#f64[21] = value;
   }
 
   /** f64 */
-  get kTokenStride(): number {
+  get kPageStride(): number {
     return this.#f64[22];
   }
-  set kTokenStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[22] = value;
   }
 
   /** f64 */
-  get kHeadStride(): number {
+  get kTokenStride(): number {
     return this.#f64[23];
   }
-  set kHeadStride(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[23] = value;
   }
 
   /** f64 */
-  get v(): number {
+  get kHeadStride(): number {
     return this.#f64[24];
   }
-  set v(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[24] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get v(): number {
     return this.#f64[25];
   }
-  set vPageStride(value: number) {
+  set v(value: number) {
     this.#f64[25] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get vPageStride(): number {
     return this.#f64[26];
   }
-  set vTokenStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[26] = value;
   }
 
   /** f64 */
-  get vHeadStride(): number {
+  get vTokenStride(): number {
     return this.#f64[27];
   }
-  set vHeadStride(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[27] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[28];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[28] = value;
+  }
+
+  /** f64: f32 [num_qo_heads], positive; 0: all 1 */
+  get qHeadScales(): number {
+    return this.#f64[29];
+  }
+  set qHeadScales(value: number) {
+    this.#f64[29] = value;
   }
 
   /** f64: f32 [num_kv_heads], positive; 0: all 1 */
   get kHeadScales(): number {
-    return this.#f64[28];
-  }
-  set kHeadScales(value: number) {
-    this.#f64[28] = value;
-  }
-
-  /** f64 */
-  get vHeadScales(): number {
-    return this.#f64[29];
-  }
-  set vHeadScales(value: number) {
-    this.#f64[29] = value;
-  }
-
-  /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
-  get out(): number {
     return this.#f64[30];
   }
-  set out(value: number) {
+  set kHeadScales(value: number) {
     this.#f64[30] = value;
   }
 
   /** f64 */
-  get outTokenStride(): number {
+  get vHeadScales(): number {
     return this.#f64[31];
   }
-  set outTokenStride(value: number) {
+  set vHeadScales(value: number) {
     this.#f64[31] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
+  get out(): number {
+    return this.#f64[32];
+  }
+  set out(value: number) {
+    this.#f64[32] = value;
+  }
+
+  /** f64 */
+  get outTokenStride(): number {
+    return this.#f64[33];
+  }
+  set outTokenStride(value: number) {
+    this.#f64[33] = value;
   }
 
   /** f64 */
   get outHeadStride(): number {
-    return this.#f64[32];
+    return this.#f64[34];
   }
   set outHeadStride(value: number) {
-    this.#f64[32] = value;
+    this.#f64[34] = value;
   }
 
   /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
   get lse(): number {
-    return this.#f64[33];
+    return this.#f64[35];
   }
   set lse(value: number) {
-    this.#f64[33] = value;
+    this.#f64[35] = value;
   }
 
   /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
   get kvIndices(): number {
-    return this.#f64[34];
+    return this.#f64[36];
   }
   set kvIndices(value: number) {
-    this.#f64[34] = value;
+    this.#f64[36] = value;
   }
 
   /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
   get customMask(): number {
-    return this.#f64[35];
-  }
-  set customMask(value: number) {
-    this.#f64[35] = value;
-  }
-
-  /** f64 */
-  get customMaskBytes(): number {
-    return this.#f64[36];
-  }
-  set customMaskBytes(value: number) {
-    this.#f64[36] = value;
-  }
-
-  /** f64: i32 [plan_bytes / 4] */
-  get plan(): number {
     return this.#f64[37];
   }
-  set plan(value: number) {
+  set customMask(value: number) {
     this.#f64[37] = value;
   }
 
   /** f64 */
-  get planBytes(): number {
+  get customMaskBytes(): number {
     return this.#f64[38];
   }
-  set planBytes(value: number) {
+  set customMaskBytes(value: number) {
     this.#f64[38] = value;
   }
 
-  /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
-  get workspace(): number {
+  /** f64: i32 [plan_bytes / 4] */
+  get plan(): number {
     return this.#f64[39];
   }
-  set workspace(value: number) {
+  set plan(value: number) {
     this.#f64[39] = value;
   }
 
   /** f64 */
-  get workspaceBytes(): number {
+  get planBytes(): number {
     return this.#f64[40];
   }
-  set workspaceBytes(value: number) {
+  set planBytes(value: number) {
     this.#f64[40] = value;
+  }
+
+  /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
+  get workspace(): number {
+    return this.#f64[41];
+  }
+  set workspace(value: number) {
+    this.#f64[41] = value;
+  }
+
+  /** f64 */
+  get workspaceBytes(): number {
+    return this.#f64[42];
+  }
+  set workspaceBytes(value: number) {
+    this.#f64[42] = value;
   }
 
   /** f64: fp_trace_header, then fp_trace_record[trace_capacity]; a multiple of 16; 0: none */
   get trace(): number {
-    return this.#f64[41];
+    return this.#f64[43];
   }
   set trace(value: number) {
-    this.#f64[41] = value;
+    this.#f64[43] = value;
   }
 }
 
@@ -3374,67 +3401,70 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 336,
+    byteLength: 352,
     fields: [
       ["struct_size", "u32", 0],
-      ["dtype", "i32", 4],
-      ["kv_dtype", "i32", 8],
-      ["num_tokens", "i32", 12],
-      ["num_qo_heads", "i32", 16],
-      ["num_kv_heads", "i32", 20],
-      ["head_dim_qk", "i32", 24],
-      ["head_dim_vo", "i32", 28],
-      ["page_size", "i32", 32],
-      ["num_pages", "i32", 36],
-      ["num_kv_indices", "i32", 40],
-      ["causal", "i32", 44],
-      ["window_left", "i32", 48],
-      ["window_right", "i32", 52],
-      ["sm_scale", "f32", 56],
-      ["logits_soft_cap", "f32", 60],
-      ["k_scale", "f32", 64],
-      ["v_scale", "f32", 68],
-      ["num_ctas", "i32", 72],
-      ["max_tiles", "i32", 76],
-      ["max_work_items", "i32", 80],
-      ["max_merges", "i32", 84],
-      ["max_partials", "i32", 88],
-      ["max_row_entries", "i32", 92],
-      ["max_partial_rows", "i32", 96],
-      ["tiles_offset", "i32", 100],
-      ["work_offset", "i32", 104],
-      ["cta_begin_offset", "i32", 108],
-      ["merges_offset", "i32", 112],
-      ["partials_offset", "i32", 116],
-      ["rows_offset", "i32", 120],
-      ["tile_classes", "i32", 124],
-      ["launches_merges", "i32", 128],
-      ["trace_capacity", "i32", 132],
-      ["q", "f64", 136],
-      ["q_token_stride", "f64", 144],
-      ["q_head_stride", "f64", 152],
-      ["k", "f64", 160],
-      ["k_page_stride", "f64", 168],
-      ["k_token_stride", "f64", 176],
-      ["k_head_stride", "f64", 184],
-      ["v", "f64", 192],
-      ["v_page_stride", "f64", 200],
-      ["v_token_stride", "f64", 208],
-      ["v_head_stride", "f64", 216],
-      ["k_head_scales", "f64", 224],
-      ["v_head_scales", "f64", 232],
-      ["out", "f64", 240],
-      ["out_token_stride", "f64", 248],
-      ["out_head_stride", "f64", 256],
-      ["lse", "f64", 264],
-      ["kv_indices", "f64", 272],
-      ["custom_mask", "f64", 280],
-      ["custom_mask_bytes", "f64", 288],
-      ["plan", "f64", 296],
-      ["plan_bytes", "f64", 304],
-      ["workspace", "f64", 312],
-      ["workspace_bytes", "f64", 320],
-      ["trace", "f64", 328],
+      ["q_dtype", "i32", 4],
+      ["dtype", "i32", 8],
+      ["kv_dtype", "i32", 12],
+      ["num_tokens", "i32", 16],
+      ["num_qo_heads", "i32", 20],
+      ["num_kv_heads", "i32", 24],
+      ["head_dim_qk", "i32", 28],
+      ["head_dim_vo", "i32", 32],
+      ["page_size", "i32", 36],
+      ["num_pages", "i32", 40],
+      ["num_kv_indices", "i32", 44],
+      ["causal", "i32", 48],
+      ["window_left", "i32", 52],
+      ["window_right", "i32", 56],
+      ["sm_scale", "f32", 60],
+      ["logits_soft_cap", "f32", 64],
+      ["q_scale", "f32", 68],
+      ["k_scale", "f32", 72],
+      ["v_scale", "f32", 76],
+      ["num_ctas", "i32", 80],
+      ["max_tiles", "i32", 84],
+      ["max_work_items", "i32", 88],
+      ["max_merges", "i32", 92],
+      ["max_partials", "i32", 96],
+      ["max_row_entries", "i32", 100],
+      ["max_partial_rows", "i32", 104],
+      ["tiles_offset", "i32", 108],
+      ["work_offset", "i32", 112],
+      ["cta_begin_offset", "i32", 116],
+      ["merges_offset", "i32", 120],
+      ["partials_offset", "i32", 124],
+      ["rows_offset", "i32", 128],
+      ["tile_classes", "i32", 132],
+      ["launches_merges", "i32", 136],
+      ["trace_capacity", "i32", 140],
+      ["q", "f64", 144],
+      ["q_token_stride", "f64", 152],
+      ["q_head_stride", "f64", 160],
+      ["k", "f64", 168],
+      ["k_page_stride", "f64", 176],
+      ["k_token_stride", "f64", 184],
+      ["k_head_stride", "f64", 192],
+      ["v", "f64", 200],
+      ["v_page_stride", "f64", 208],
+      ["v_token_stride", "f64", 216],
+      ["v_head_stride", "f64", 224],
+      ["q_head_scales", "f64", 232],
+      ["k_head_scales", "f64", 240],
+      ["v_head_scales", "f64", 248],
+      ["out", "f64", 256],
+      ["out_token_stride", "f64", 264],
+      ["out_head_stride", "f64", 272],
+      ["lse", "f64", 280],
+      ["kv_indices", "f64", 288],
+      ["custom_mask", "f64", 296],
+      ["custom_mask_bytes", "f64", 304],
+      ["plan", "f64", 312],
+      ["plan_bytes", "f64", 320],
+      ["workspace", "f64", 328],
+      ["workspace_bytes", "f64", 336],
+      ["trace", "f64", 344],
     ],
   },
   {

@@ -81,8 +81,8 @@ export interface Symbols {
   fp_graph_launch(graph: number, stream: number): number;
   /** `fp_status fp_graph_destroy(fp_handle graph);` */
   fp_graph_destroy(graph: number): number;
-  /** `fp_status fp_attention_get_limits(fp_handle device, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void \*limits);` */
-  fp_attention_get_limits(device: number, dtype: number, kv_dtype: number, head_dim_qk: number, head_dim_vo: number, group_size: number, limits: Buffer): number;
+  /** `fp_status fp_attention_get_limits(fp_handle device, i32 q_dtype, i32 dtype, i32 kv_dtype, i32 head_dim_qk, i32 head_dim_vo, i32 group_size, void \*limits);` */
+  fp_attention_get_limits(device: number, q_dtype: number, dtype: number, kv_dtype: number, head_dim_qk: number, head_dim_vo: number, group_size: number, limits: Buffer): number;
   /** `fp_status fp_attention_run(fp_handle stream, const void \*args);` */
   fp_attention_run(stream: number, args: Buffer): number;
   /** `fp_status fp_plan_decode(fp_handle stream, const void \*args);` */
@@ -143,7 +143,7 @@ export const SIGNATURES: Readonly<Record<keyof Symbols, NativeSignature>> = {
   fp_graph_end_capture: { parameters: ["f64", "buffer"], result: "i32" },
   fp_graph_launch: { parameters: ["f64", "f64"], result: "i32" },
   fp_graph_destroy: { parameters: ["f64"], result: "i32" },
-  fp_attention_get_limits: { parameters: ["f64", "i32", "i32", "i32", "i32", "i32", "buffer"], result: "i32" },
+  fp_attention_get_limits: { parameters: ["f64", "i32", "i32", "i32", "i32", "i32", "i32", "buffer"], result: "i32" },
   fp_attention_run: { parameters: ["f64", "buffer"], result: "i32" },
   fp_plan_decode: { parameters: ["f64", "buffer"], result: "i32" },
   fp_merge_states: { parameters: ["f64", "buffer"], result: "i32" },

@@ -84,17 +84,17 @@ export function layerScales(
 /** Refuses scales of foreign pages that do not fit them. */
 export function checkLayerScale(
   action: string,
-  name: "kScale" | "vScale",
+  name: "qScale" | "kScale" | "vScale",
   scale: LayerScale,
   device: Device,
   dtype: DType,
-  numKvHeads: number,
+  numHeads: number,
 ): void {
   if (typeof scale === "number" ? scale !== 1 && !isFp8(dtype) : !isFp8(dtype)) {
     throw new InvalidArgumentError(
-      `Cannot ${action}: ${name} is ${
-        typeof scale === "number" ? scale : "a tensor"
-      }, and K and V are ${dtype}: only FP8 is scaled.`,
+      `Cannot ${action}: ${name} is ${typeof scale === "number" ? scale : "a tensor"}, and ${
+        name === "qScale" ? "q is" : "K and V are"
+      } ${dtype}: only FP8 is scaled.`,
     );
   }
   if (typeof scale === "number") {
@@ -102,11 +102,11 @@ export function checkLayerScale(
       throw new InvalidArgumentError(`Cannot ${action}: ${name} is ${scale}. Pass a positive finite number of f32.`);
     }
   } else if (
-    scale.device !== device || scale.dtype !== "f32" || scale.shape.length !== 1 || scale.shape[0] !== numKvHeads ||
+    scale.device !== device || scale.dtype !== "f32" || scale.shape.length !== 1 || scale.shape[0] !== numHeads ||
     !scale.isContiguous
   ) {
     throw new InvalidArgumentError(
-      `Cannot ${action}: ${name} is ${scale.dtype} [${scale.shape}]. Pass a number, or contiguous f32 [${numKvHeads}] of the same device.`,
+      `Cannot ${action}: ${name} is ${scale.dtype} [${scale.shape}]. Pass a number, or contiguous f32 [${numHeads}] of the same device.`,
     );
   }
 }

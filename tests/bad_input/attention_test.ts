@@ -44,6 +44,14 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ dtype: "e4m3" }, NotSupportedError, /dtype is e4m3.*Supported: bf16, f16/],
       [{ kvDtype: "f16" }, NotSupportedError, /kvDtype is f16 and dtype bf16. Supported: bf16, e4m3, e5m2/],
       [{ kvDtype: "u8" }, NotSupportedError, /kvDtype is u8/],
+      [
+        { qDtype: "e4m3" },
+        NotSupportedError,
+        /qDtype is e4m3, dtype bf16 and kvDtype bf16. Supported: bf16, and e4m3 beside/,
+      ],
+      [{ qDtype: "e5m2", kvDtype: "e5m2" }, NotSupportedError, /qDtype is e5m2/],
+      [{ qDtype: "e4m3", kvDtype: "e5m2" }, NotSupportedError, /qDtype is e4m3, dtype bf16 and kvDtype e5m2/],
+      [{ qDtype: "f16", kvDtype: "e4m3" }, NotSupportedError, /qDtype is f16/],
       [{ smScale: NaN }, InvalidArgumentError, /smScale is NaN. Pass a finite number > 0/],
       [{ smScale: Infinity }, InvalidArgumentError, /smScale is Infinity/],
       [{ smScale: 0 }, InvalidArgumentError, /smScale is 0/],
@@ -198,6 +206,8 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ ...good, q: q2 }, /q has shape \[2,4,64\]. The plan is for .*\[3,4,64\]/],
       [{ ...good, q: half }, /q has dtype f16, the attention bf16/],
       [{ ...good, q: theirs }, /q lies on/],
+      [{ ...good, qScale: 2 }, /qScale is 2, and q is bf16: only FP8 is scaled/],
+      [{ ...good, qScale: lse2 }, /qScale is a tensor, and q is bf16/],
       [{ ...good, q: wide.view([3, 4, 64], [512, 128, 2]) }, /q has innermost stride 2/],
       [{ ...good, out: q2 }, /out has shape \[2,4,64\]/],
       [{ ...good, out: half }, /out has dtype f16/],
@@ -278,6 +288,46 @@ onEveryBackend("bad input to attention", (device, backend) => {
     await assertRejected(InvalidArgumentError, /sm_scale 1e\+30 times the k scale/, () => device().synchronize());
     using kScale = device().fromArray([1, 2], "f32");
     using out = attention.run({ q, cache: { k, v, kScale } });
+    assert.ok((await out.read()).every((value) => value === 0));
+  });
+
+  it("queries in FP8 of another dtype, or with scales that are not positive finite numbers, or of other shapes", async () => {
+    if (!hasFp8(device())) return;
+    using cache = new PagedKvCache(device(), { ...cacheOptions, dtype: "e4m3" });
+    cache.layer(0).k.fillBytes(0);
+    cache.layer(0).v.fillBytes(0);
+    using attention = new BatchAttention(device(), { ...heads, kvDtype: "e4m3", qDtype: "e4m3" });
+    using q = device().tensor([1, 4, 64], "e4m3");
+    using wide = device().tensor([1, 4, 64], "bf16");
+    q.fillBytes(0);
+    attention.plan({
+      qoIndptr: [0, 1],
+      pages: pageTable({ indptr: [0, 1], indices: [0], lastPageLen: [1], pageSize: 8 }),
+    });
+    assertRefused(
+      InvalidArgumentError,
+      /q has dtype bf16, the attention e4m3/,
+      () => attention.run({ q: wide, cache }),
+    );
+    assertRefused(
+      InvalidArgumentError,
+      /out has dtype e4m3, the attention bf16/,
+      () => attention.run({ q, out: q, cache }),
+    );
+    for (const qScale of [0, -1, NaN, Infinity, 1e-60]) {
+      const message = new RegExp(`qScale is ${qScale}. Pass a positive finite number`);
+      assertRefused(InvalidArgumentError, message, () => attention.run({ q, qScale, cache }));
+    }
+    using two = device().fromArray([1, 1], "f32");
+    const message = /qScale is f32 \[2\]. Pass a number, or contiguous f32 \[4\]/;
+    assertRefused(InvalidArgumentError, message, () => attention.run({ q, qScale: two, cache }));
+    if (device().kind === "cpu") {
+      using qScale = device().fromArray([1, 1, -3, 1], "f32");
+      attention.run({ q, qScale, cache }).dispose();
+      await assertRejected(InvalidArgumentError, /the q scale of query head 2 is -3/, () => device().synchronize());
+    }
+    using qScale = device().fromArray([1, 2, 3, 4], "f32");
+    using out = attention.run({ q, qScale, cache });
     assert.ok((await out.read()).every((value) => value === 0));
   });
 

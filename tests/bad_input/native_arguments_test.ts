@@ -54,7 +54,7 @@ const ODD = [
 ];
 const ODDER = [...ODD, 0.5, -0.5, 1e300, NaN, Infinity, -Infinity];
 
-/** What one good call of each operation passes: a list of structs by operation. `kvDtype`: of the KV cache. */
+/** What one good call of each operation passes: a list of structs by operation. `kvDtype`: of the KV cache, and of q. */
 function goodArguments(
   device: Device,
   kvDtype: "bf16" | "e4m3",
@@ -74,7 +74,7 @@ function goodArguments(
     };
   }
   const stack = new DisposableStack();
-  const zeros = (shape: number[], dtype: "bf16" | "f32" | "i32"): ReturnType<Device["tensor"]> => {
+  const zeros = (shape: number[], dtype: "bf16" | "f32" | "i32" | "e4m3"): ReturnType<Device["tensor"]> => {
     const tensor = stack.use(device.tensor(shape, dtype));
     tensor.fillBytes(0);
     return tensor;
@@ -115,7 +115,15 @@ function goodArguments(
     cache.append([child], { ...kv, rope: { invFreq } });
     if (kvDtype !== "bf16" && !hasFp8(device, kvDtype)) return { args, dispose: () => stack.dispose() };
     const attention = stack.use(
-      new BatchAttention(device, { numQoHeads: 4, numKvHeads: 2, headDim: 64, dtype: "bf16", kvDtype, causal: true }),
+      new BatchAttention(device, {
+        numQoHeads: 4,
+        numKvHeads: 2,
+        headDim: 64,
+        dtype: "bf16",
+        kvDtype,
+        qDtype: kvDtype,
+        causal: true,
+      }),
     );
     const suffixes = pageTable({ indptr: [0, 1, 2], indices: [30, 31], lastPageLen: [2, 4], pageSize: 4 });
     const pages = Int32Array.from({ length: 30 }, (_, page) => page);
@@ -137,7 +145,8 @@ function goodArguments(
       levels: sharedPrefixLevels([0, 1, 4], [{ requests: [1, 0], pages }], suffixes),
     });
     attention.run({
-      q: zeros([4, 4, 64], "bf16"),
+      q: zeros([4, 4, 64], kvDtype),
+      qScale: kvDtype === "bf16" ? 1 : stack.use(device.fromArray([1, 2, 3, 4], "f32")),
       cache,
       out: zeros([4, 4, 64], "bf16"),
       lse: zeros([4, 4], "f32"),

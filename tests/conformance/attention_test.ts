@@ -13,16 +13,9 @@ import { BatchAttention, type Device, NotSupportedError, openDevice } from "../.
 import { BACKENDS } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 import { buildBatch } from "./batch.ts";
-import {
-  type AttentionCase,
-  EDGE_CASES,
-  FP8_HEAD_DIMS,
-  GRID,
-  gridCases,
-  type GridLimits,
-  smallCases,
-} from "./cases.ts";
-import { checkResult } from "./check.ts";
+import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits, smallCases } from "./cases.ts";
+import { arithmeticOf, checkResult } from "./check.ts";
+import { FP8_HEAD_DIMS, FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
@@ -104,7 +97,7 @@ for (const backend of BACKENDS) {
           const before = device.memoryUsage().allocatedBytes;
           try {
             const result = await runBatch(device, owner, attention, batch, variant);
-            checkResult(batch.oracle, attention.dtype, result, new Random(SEED + index));
+            checkResult(batch.oracle, arithmeticOf(attention, device), result, new Random(SEED + index));
           } catch (error) {
             throw new Error(`${JSON.stringify(variant)}: ${(error as Error).message}`, { cause: error });
           }
@@ -128,6 +121,7 @@ describe("the conformance table", () => {
       assert.deepEqual(missing(GRID.logitsSoftCap, ({ logitsSoftCap }) => logitsSoftCap), []);
       assert.deepEqual(missing(GRID.windowLeft, ({ windowLeft }) => windowLeft), []);
       assert.deepEqual(missing(GRID.kvDtype, ({ kvDtype }) => kvDtype), []);
+      assert.deepEqual(missing([undefined, "e4m3"], ({ qDtype }) => qDtype), []);
       assert.deepEqual(missing(GRID.scales, ({ scales }) => scales), []);
       assert.deepEqual(missing(GRID.sharedLevels, ({ sharedLevels }) => sharedLevels), []);
       const dims = GRID.headDims.map((pair) => pair.join("/"));
@@ -138,8 +132,9 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    // Of each shape and dtype: one for decode, four for prefill, two for merging, and two for FP8.
-    assert.equal(cases.length, GRID.dtype.length * (GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2));
+    // Of each shape and dtype: one for decode, four for prefill, two for merging, two for FP8, and four for prefill in FP8 throughout.
+    const ofDtype = GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2 + FP8_PREFILL_HEAD_DIMS.length * 4;
+    assert.equal(cases.length, GRID.dtype.length * ofDtype);
     for (
       const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const
     ) {

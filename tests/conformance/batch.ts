@@ -27,7 +27,8 @@ export interface Batch {
   pages?: PageTable;
   levels?: KvLevel[];
   customMask?: CustomMask;
-  /** FP8's scales of K and V: one number, or one for each KV head, as the case says. */
+  /** FP8's scales of q, K and V: one number, or one for each head, as the case says. */
+  qScale?: number | Float32Array;
   kScale?: number | Float32Array;
   vScale?: number | Float32Array;
   /** Elements as stored: q [numTokens, numQoHeads, headDim]; k, v [numPages, pageSize, numKvHeads, headDim]. */
@@ -52,7 +53,7 @@ export function poisonOf(dtype: DType): number {
 export function buildBatch(attention: AttentionCase, seed: number): Batch {
   const random = new Random(seed);
   const { qoLens, pageSize, numKvHeads, groupSize, headDim, headDimVo = headDim, dtype, magnitude = 1 } = attention;
-  const { kvDtype = dtype } = attention;
+  const { kvDtype = dtype, qDtype = dtype } = attention;
   const qoIndptr = indptrOf(qoLens);
   const numTokens = qoIndptr[qoLens.length];
   const grouped = groupLevels(attention, random);
@@ -62,7 +63,9 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
   for (const list of slots) for (const slot of list) isUsed[slot] = 1;
 
   const numQoHeads = numKvHeads * groupSize;
-  const q = toRaw(dtype, random.normals(numTokens * numQoHeads * headDim, magnitude)) as RawArray;
+  // Of two bits, so that a converted query times its head's scale is exact in 16 bits.
+  const qScale = qDtype === dtype ? undefined : scalesOf(attention, numQoHeads, [1.5, 0.375, 1]);
+  const q = storedNumbers(qDtype, random, numTokens, numQoHeads, headDim, magnitude, qScale);
   const kScale = scalesOf(attention, numKvHeads, [0.25, 0.7, 1]);
   const vScale = scalesOf(attention, numKvHeads, [3, 0.01, 1.7]);
   const k = storedNumbers(kvDtype, random, isUsed.length, numKvHeads, headDim, magnitude, kScale);
@@ -78,9 +81,10 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
   const isPlain = grouped.length === 1;
   return {
     oracle: {
-      q: fromRaw(dtype, q) as Float32Array,
+      q: fromRaw(qDtype, q) as Float32Array,
       k: fromRaw(kvDtype, k) as Float32Array,
       v: fromRaw(kvDtype, v) as Float32Array,
+      qScales: scaleOfEachHead(qScale, numQoHeads),
       kScales: scaleOfEachHead(kScale, numKvHeads),
       vScales: scaleOfEachHead(vScale, numKvHeads),
       qoIndptr,
@@ -102,6 +106,7 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
     pages: isPlain ? tables[0] : undefined,
     levels: isPlain ? undefined : grouped.map((groups, l) => levelOf(groups, tables[l], qoIndptr, l)),
     customMask: masks === undefined ? undefined : poisonPadding(packCustomMask(masks), masks),
+    qScale,
     kScale,
     vScale,
     q,
@@ -110,31 +115,31 @@ export function buildBatch(attention: AttentionCase, seed: number): Batch {
   };
 }
 
-/** A case's scales of K or V: none, the first of some, or one after another. */
-function scalesOf({ scales }: AttentionCase, numKvHeads: number, some: number[]): number | Float32Array | undefined {
+/** A case's scales of q, K or V: none, the first of some, or one after another. */
+function scalesOf({ scales }: AttentionCase, numHeads: number, some: number[]): number | Float32Array | undefined {
   if (scales === undefined) return undefined;
   if (scales === "tensor") return Math.fround(some[0]);
-  return Float32Array.from({ length: numKvHeads }, (_, head) => some[head % some.length]);
+  return Float32Array.from({ length: numHeads }, (_, head) => some[head % some.length]);
 }
 
-function scaleOfEachHead(scale: number | Float32Array | undefined, numKvHeads: number): Float32Array | undefined {
-  return typeof scale === "number" ? new Float32Array(numKvHeads).fill(scale) : scale;
+function scaleOfEachHead(scale: number | Float32Array | undefined, numHeads: number): Float32Array | undefined {
+  return typeof scale === "number" ? new Float32Array(numHeads).fill(scale) : scale;
 }
 
-/** [numSlots, numKvHeads, dim] as stored: normal numbers divided by their head's scale, so that those of each head are as large as without. */
+/** [numRows, numHeads, dim] as stored: normal numbers divided by their head's scale, so that those of each head are as large as without. */
 function storedNumbers(
   dtype: DType,
   random: Random,
-  numSlots: number,
-  numKvHeads: number,
+  numRows: number,
+  numHeads: number,
   dim: number,
   magnitude: number,
   scale: number | Float32Array | undefined,
 ): RawArray {
-  const numbers = random.normals(numSlots * numKvHeads * dim, magnitude);
+  const numbers = random.normals(numRows * numHeads * dim, magnitude);
   if (scale !== undefined) {
     for (let i = 0; i < numbers.length; i++) {
-      numbers[i] /= typeof scale === "number" ? scale : scale[Math.floor(i / dim) % numKvHeads];
+      numbers[i] /= typeof scale === "number" ? scale : scale[Math.floor(i / dim) % numHeads];
     }
   }
   return toRaw(dtype, numbers) as RawArray;

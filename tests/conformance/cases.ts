@@ -4,6 +4,7 @@
  */
 import type { DType, KvLayout } from "../../mod.ts";
 import { Random } from "../support/random.ts";
+import { FP8_HEAD_DIMS, fp8Cases, smallFp8Cases } from "./fp8_cases.ts";
 
 export interface AttentionCase {
   name: string;
@@ -24,6 +25,8 @@ export interface AttentionCase {
   dtype: DType;
   /** Of K and V, if another than that of q. */
   kvDtype?: DType;
+  /** Of q, if another than `dtype`: e4m3 beside K and V of e4m3. */
+  qDtype?: DType;
   /** FP8's scales: one of all heads, or one a head; none by default. */
   scales?: "tensor" | "heads";
   kvLayout?: KvLayout;
@@ -238,11 +241,9 @@ export const EDGE_CASES: AttentionCase[] = [
     kvDtype: "e5m2",
     scales: "tensor",
   },
+  ...fp8Cases(plain),
   { ...plain, name: "every query alone", qoLens: Array(40).fill(1), kvLens: Array(40).fill(1), numKvHeads: 1 },
 ];
-
-/** Those for which CUDA has kernels that read FP8. */
-export const FP8_HEAD_DIMS = [64, 128, 192, 256];
 
 /** The axes of the grid. A value listed several times is drawn more often. */
 export const GRID = {
@@ -302,6 +303,7 @@ export function gridCases(
     ];
     const [kvDtype, drawnScales] = [random.pick(GRID.kvDtype), random.pick(GRID.scales)];
     const scales = kvDtype === undefined ? undefined : drawnScales;
+    const qDtype = kvDtype === "e4m3" && cases.length % 2 === 0 ? kvDtype : undefined;
     const kvLens = Array.from(
       { length: batch },
       () => random.next() < 0.03 ? 0 : random.integer(Math.ceil(kvMax / 2), kvMax),
@@ -316,6 +318,7 @@ export function gridCases(
     if (maskDensity !== undefined && pairs > 3e6) continue;
     const words = [`b=${batch} qo<=${qoMax} kv<=${kvMax} page=${pageSize} hkv=${numKvHeads} group=${groupSize}`];
     words.push(`d=${headDim === headDimVo ? headDim : `${headDim}/${headDimVo}`} ${dtype} ${kvLayout}`);
+    if (qDtype !== undefined) words.push(`q=${qDtype}`);
     if (kvDtype !== undefined) words.push(`kv=${kvDtype} scales=${scales}`);
     if (causal) words.push("causal");
     if (windowLeft >= 0) words.push(`left=${windowLeft}`);
@@ -334,6 +337,7 @@ export function gridCases(
       headDimVo,
       dtype,
       kvDtype,
+      qDtype,
       scales,
       kvLayout,
       causal,
@@ -383,5 +387,6 @@ export function smallCases(seed: number): AttentionCase[] {
       }
     }
   }
+  for (const attention of smallFp8Cases(plain, GRID.dtype)) chosen.set(attention.name, attention);
   return [...chosen.values()];
 }

@@ -2,18 +2,28 @@
 import assert from "node:assert/strict";
 import { attendRow, type OracleBatch, visibleRange } from "../support/oracle.ts";
 import type { Random } from "../support/random.ts";
-import { lseTolerance, outTolerance } from "../support/tolerance.ts";
-import type { DType } from "../../mod.ts";
+import { type Arithmetic, lseTolerance, outTolerance } from "../support/tolerance.ts";
+import type { Device } from "../../mod.ts";
+import type { AttentionCase } from "./cases.ts";
+import { FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
 import type { Result } from "./run.ts";
 
 /** Multiply-adds that the oracle may spend on one case; beyond, it computes a sample of rows, some of every request. */
 const ORACLE_WORK = 3e7;
 
+/** How the device computes a case. */
+export function arithmeticOf(attention: AttentionCase, device: Device): Arithmetic {
+  const { qDtype, dtype, headDim, logitsSoftCap = 0 } = attention;
+  const isInFp8 = qDtype === "e4m3" && device.kind === "cuda" && device.facts.computeCapability === 90 &&
+    FP8_PREFILL_HEAD_DIMS.includes(headDim);
+  return { dtype, logitsSoftCap, fp8HeadDim: isInFp8 ? headDim : undefined };
+}
+
 /** Throws unless the result is right. */
-export function checkResult(batch: OracleBatch, dtype: DType, { out, lse }: Result, random: Random): void {
+export function checkResult(batch: OracleBatch, arithmetic: Arithmetic, { out, lse }: Result, random: Random): void {
   checkEmptyRows(batch, out, lse);
   for (const [request, row, head] of rowsToCompute(batch, random)) {
-    compareRow(batch, dtype, out, lse, request, row, head);
+    compareRow(batch, arithmetic, out, lse, request, row, head);
   }
 }
 
@@ -85,14 +95,14 @@ function rowsToCompute(batch: OracleBatch, random: Random): [request: number, ro
 
 function compareRow(
   batch: OracleBatch,
-  dtype: DType,
+  arithmetic: Arithmetic,
   out: Float32Array,
   lse: Float32Array | undefined,
   request: number,
   row: number,
   head: number,
 ): void {
-  const { numKvHeads, groupSize, headDimVo, logitsSoftCap, qoIndptr } = batch;
+  const { numKvHeads, groupSize, headDimVo, qoIndptr } = batch;
   const expected = attendRow(batch, request, row, head);
   const index = (qoIndptr[request] + row) * numKvHeads * groupSize + head;
   const where = `request ${request} (${
@@ -100,13 +110,13 @@ function compareRow(
   } keys, ${expected.numVisible} visible), query ${row} of ${qoIndptr[request + 1] - qoIndptr[request]}, head ${head}`;
   for (let d = 0; d < headDimVo; d++) {
     const got = out[index * headDimVo + d];
-    const tolerance = outTolerance(expected, d, dtype, logitsSoftCap);
+    const tolerance = outTolerance(expected, d, arithmetic);
     if (!(Math.abs(got - expected.out[d]) <= tolerance)) {
       assert.fail(`out is ${got} at ${where}, element ${d}; expected ${expected.out[d]} within ${tolerance}`);
     }
   }
   if (lse === undefined || expected.lse === -Infinity) return;
-  const tolerance = lseTolerance(expected, logitsSoftCap);
+  const tolerance = lseTolerance(expected, arithmetic);
   if (!(Math.abs(lse[index] - expected.lse) <= tolerance)) {
     assert.fail(`lse is ${lse[index]} at ${where}; expected ${expected.lse} within ${tolerance}`);
   }

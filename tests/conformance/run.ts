@@ -11,7 +11,7 @@ import {
   type RawArray,
   type Tensor,
 } from "../../mod.ts";
-import { fromRaw, rawArray } from "../../src/device/dtype.ts";
+import { fromRaw, isFp8, rawArray } from "../../src/device/dtype.ts";
 import { addressOf } from "../support/foreign.ts";
 import type { Random } from "../support/random.ts";
 import type { Batch } from "./batch.ts";
@@ -39,7 +39,7 @@ export interface Result {
 }
 
 /** Bits that no kernel writes by chance: a NaN with a payload. */
-const GAP = { f32: 0x7fc12345, f16: 0x7ead, bf16: 0x7fad } as const;
+const GAP = { f32: 0x7fc12345, f16: 0x7ead, bf16: 0x7fad, e4m3: 0x7f } as const;
 
 /** A variant drawn for a case. */
 export function variantOf(random: Random): Variant {
@@ -61,14 +61,15 @@ export async function runBatch(
   variant: Variant,
 ): Promise<Result> {
   using stack = new DisposableStack();
-  const { numKvHeads, groupSize, headDim, headDimVo = headDim, dtype } = attention;
+  const { numKvHeads, groupSize, headDim, headDimVo = headDim, dtype, qDtype = dtype } = attention;
   const { numTokens } = batch;
   const numQoHeads = numKvHeads * groupSize;
   using engine = new BatchAttention(device, {
     ...optionsOf(attention),
     capacity: variant.hasCapacity ? capacityOf(batch) : undefined,
   });
-  const q = rowsTensor(device, stack, [numTokens, numQoHeads, headDim], dtype, variant.rows, batch.q);
+  const q = rowsTensor(device, stack, [numTokens, numQoHeads, headDim], qDtype, variant.rows, batch.q);
+  const qScale = batch.qScale instanceof Float32Array ? stack.use(device.fromArray(batch.qScale, "f32")) : batch.qScale;
   const out = rowsTensor(device, stack, [numTokens, numQoHeads, headDimVo], dtype, variant.rows);
   const lse = variant.wantsLse ? stack.use(device.tensor([numTokens, numQoHeads], "f32")) : undefined;
   const cache = await placeKv(device, owner, stack, attention, batch, variant);
@@ -76,7 +77,7 @@ export async function runBatch(
   const runOnce = async (): Promise<{ out: RawArray; lse?: Float32Array }> => {
     out.poison();
     lse?.fillBytes(0xff);
-    engine.run({ q: q.view, cache, out: out.view, lse });
+    engine.run({ q: q.view, qScale, cache, out: out.view, lse });
     const written = await lse?.read() as Float32Array | undefined;
     return { out: await out.read(), lse: written };
   };
@@ -92,7 +93,7 @@ export async function runBatch(
 
 /** How a case's attention is made. */
 export function optionsOf(attention: AttentionCase): BatchAttentionOptions {
-  const { numKvHeads, groupSize, headDim, headDimVo, dtype, kvDtype } = attention;
+  const { numKvHeads, groupSize, headDim, headDimVo, dtype, kvDtype, qDtype } = attention;
   const { causal, windowLeft, windowRight, smScale, logitsSoftCap } = attention;
   return {
     numQoHeads: numKvHeads * groupSize,
@@ -101,6 +102,7 @@ export function optionsOf(attention: AttentionCase): BatchAttentionOptions {
     headDimVo,
     dtype,
     kvDtype,
+    qDtype,
     causal,
     windowLeft,
     windowRight,
@@ -152,19 +154,20 @@ function rowsTensor(
   const strides = layout === "dense"
     ? [numHeads * dim, dim, 1]
     : layout === "gaps"
-    ? [(numHeads + 1) * (dim + 8), dim + 8, 1]
+    ? [(numHeads + 1) * (dim + 16), dim + 16, 1]
     : [dim, numTokens * dim + 16, 1];
-  const offset = layout === "gaps" ? 24 : 0;
+  const offset = layout === "gaps" ? 48 : 0;
   const count = offset + (numTokens === 0 ? 0 : (numTokens - 1) * strides[0] + (numHeads - 1) * strides[1] + dim) +
     offset;
   const backing = stack.use(device.tensor([count], dtype));
   const wide = dtype === "f32"
     ? new Uint32Array(new ArrayBuffer(4 * count))
+    : isFp8(dtype)
+    ? new Uint8Array(new ArrayBuffer(count))
     : new Uint16Array(new ArrayBuffer(2 * count));
   const gap = GAP[dtype as keyof typeof GAP];
   wide.fill(gap);
-  const asRaw = (bits: Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>): RawArray =>
-    dtype === "f32" ? new Float32Array(bits.buffer) : bits as Uint16Array<ArrayBuffer>;
+  const asRaw = (bits: typeof wide): RawArray => bits instanceof Uint32Array ? new Float32Array(bits.buffer) : bits;
   const forEachRow = (visit: (at: number, index: number) => void): void => {
     for (let token = 0; token < numTokens; token++) {
       for (let head = 0; head < numHeads; head++) {

@@ -16,7 +16,7 @@ import {
 import { fromFp8, toFp8 } from "../../src/device/dtype.ts";
 import { buildBatch } from "../conformance/batch.ts";
 import type { AttentionCase } from "../conformance/cases.ts";
-import { checkResult } from "../conformance/check.ts";
+import { arithmeticOf, checkResult } from "../conformance/check.ts";
 import { runBatch } from "../conformance/run.ts";
 import { assertClose, FLOAT_DTYPES, matrix } from "../support/matrix.ts";
 import { Random } from "../support/random.ts";
@@ -69,7 +69,7 @@ async function testAttention(device: Device, owner: Device): Promise<void> {
     const variant = { storage: "cache", rows: "dense", wantsLse: true, hasCapacity: false, repeats: true } as const;
     const result = await runBatch(device, owner, attention, batch, variant);
     try {
-      checkResult(batch.oracle, attention.dtype, result, new Random(i));
+      checkResult(batch.oracle, arithmeticOf(attention, device), result, new Random(i));
     } catch (error) {
       throw new Error(`${JSON.stringify(attention)}: ${(error as Error).message}`);
     }

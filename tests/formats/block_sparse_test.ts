@@ -131,7 +131,7 @@ onEveryBackend("block-sparse attention", (device) => {
           assertClose(
             got.subarray(at, at + headDim),
             row.out,
-            (d) => outTolerance(row, d, "bf16", 0),
+            (d) => outTolerance(row, d, { dtype: "bf16", logitsSoftCap: 0 }),
             `token ${token}, head ${head}`,
           );
         }

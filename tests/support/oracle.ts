@@ -18,6 +18,8 @@ export interface OracleBatch {
   slots: readonly Int32Array[];
   /** For each request `qoLen x kvLen` booleans, or null. */
   masks?: readonly (Uint8Array | null)[];
+  /** For each query head, what its queries are multiplied by; 1 by default. */
+  qScales?: ArrayLike<number>;
   /** For each KV head, what its keys and values are multiplied by; 1 by default. */
   kScales?: ArrayLike<number>;
   vScales?: ArrayLike<number>;
@@ -44,6 +46,8 @@ export interface OracleRow {
   numVisible: number;
   /** [headDimVo]: sum of p |v|, the size that errors of the weights are relative to. */
   outMagnitude: Float64Array;
+  /** [headDimVo]: square root of the sum of (p v)^2: the size of what independent errors of the weights add up to. */
+  outNorm: Float64Array;
   /** [headDimVo]: sum of |v| over visible tokens, divided by the sum of exp(score - maximum). */
   spread: Float64Array;
   /** Largest smScale * sum |q k| of a visible token: what rounding in f32 scores is relative to. */
@@ -69,6 +73,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
   const mask = batch.masks?.[request] ?? null;
   const kvHead = Math.floor(qoHead / groupSize);
   const [kScale, vScale] = [batch.kScales?.[kvHead] ?? 1, batch.vScales?.[kvHead] ?? 1];
+  const qkScale = (batch.qScales?.[qoHead] ?? 1) * kScale;
   const [begin, end] = visibleRange(batch, request, row);
   const qAt = ((batch.qoIndptr[request] + row) * numKvHeads * groupSize + qoHead) * headDimQk;
   const scores = new Float64Array(end - begin).fill(-Infinity);
@@ -81,7 +86,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
     let dot = 0;
     let size = 0;
     for (let d = 0; d < headDimQk; d++) {
-      const product = q[qAt + d] * (k[kAt + d] * kScale);
+      const product = q[qAt + d] * (k[kAt + d] * qkScale);
       dot += product;
       size += Math.abs(product);
     }
@@ -94,6 +99,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
   }
   const out = new Float64Array(headDimVo);
   const outMagnitude = new Float64Array(headDimVo);
+  const outNorm = new Float64Array(headDimVo);
   const spread = new Float64Array(headDimVo);
   let sum = 0;
   for (let t = begin; t < end; t++) {
@@ -106,6 +112,7 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
       const size = Math.abs(value);
       out[d] += weight * value;
       outMagnitude[d] += weight * size;
+      outNorm[d] += (weight * size) ** 2;
       spread[d] += size;
     }
   }
@@ -113,8 +120,17 @@ export function attendRow(batch: OracleBatch, request: number, row: number, qoHe
     for (let d = 0; d < headDimVo; d++) {
       out[d] /= sum;
       outMagnitude[d] /= sum;
+      outNorm[d] = Math.sqrt(outNorm[d]) / sum;
       spread[d] /= sum;
     }
   }
-  return { out, lse: sum > 0 ? maximum + Math.log(sum) : -Infinity, numVisible, outMagnitude, spread, scoreMagnitude };
+  return {
+    out,
+    lse: sum > 0 ? maximum + Math.log(sum) : -Infinity,
+    numVisible,
+    outMagnitude,
+    outNorm,
+    spread,
+    scoreMagnitude,
+  };
 }

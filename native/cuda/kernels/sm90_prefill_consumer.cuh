@@ -1,33 +1,37 @@
 // sm90_prefill_consumer.cuh: a warpgroup's 64 rows: scores, softmax, weighted sums, and the result.
 #pragma once
 #include "kernels/sm90_prefill_units.cuh"
-#include "parts/quick_softmax_sm90.cuh"
+#include "parts/prefill_scales_sm90.cuh"
+#include "parts/prefill_weights_sm90.cuh"
 #include "parts/store_rows.cuh"
+#include "ptx/mma_fp8_sm89.cuh"
 #include "ptx/mma_sm80.cuh"
-#include "ptx/wgmma_sm90.cuh"
+#include "ptx/wgmma_fp8_sm90.cuh"
 
 namespace fp {
 
 template <typename Traits>
 class PrefillConsumer90 {
   using Dtype = typename Traits::Dtype;
+  using Operand = typename Traits::Operand;
   using Shared = PrefillShared90<Traits>;
   static constexpr int kTokens = Traits::kTokens;
   static constexpr int kScores = kTokens / 2;        // of a thread
   static constexpr int kOutputs = Traits::kDimVo / 2;
-  static constexpr int kQkSteps = Traits::kDimQk / 16;
-  static constexpr int kPvSteps = kTokens / 16;
+  static constexpr int kQkSteps = Traits::kDimQk / Traits::kStepDepth;
+  static constexpr int kPvSteps = kTokens / Traits::kStepDepth;
   static constexpr bool kQueryInRegisters = Traits::kTile.query_in_registers;
   // The next unit's q can be had before this unit is done with its own.
-  static constexpr bool kOverlapUnits = kQueryInRegisters;
+  static constexpr bool kOverlapUnits = kQueryInRegisters || Traits::kQueryBuffers > 1;
   // A unit's first values overwrite out, instead of adding to zeros: where a register can be had to remember it.
   static constexpr bool kOverwrites = kOverlapUnits && !Traits::kGather;
-  using Softmax = QuickSoftmax<Dtype>;
+  using Softmax = QuickSoftmax<Operand>;
+  using Scales = PrefillScales<Traits::kFp8, Traits::kFeatures>;
   // Where registers are short.
   static constexpr bool kShortOfRegisters = Traits::kConsumers > 2;
   static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;
-  using ScoreProduct = ptx::Wgmma<kTokens, Dtype, 0>;
-  using ValueProduct = ptx::Wgmma<Traits::kDimVo, Dtype, 1>;
+  using ScoreProduct = ptx::Wgmma<kTokens, Operand, 0>;
+  using ValueProduct = ptx::Wgmma<Traits::kDimVo, Operand, Traits::kFp8 ? 0 : 1>;  // V in FP8 is transposed before
   static constexpr u32 kGroupBarrier = 1;  // named barriers, one a group, of its own threads; 0 is __syncthreads
 
  public:
@@ -70,9 +74,11 @@ class PrefillConsumer90 {
   // This group's rows of q, in registers or where the producer put them.
   struct Queries {
     u32 fragments[kQueryInRegisters ? kQkSteps : 1][4];
+    Scales scales;
   };
 
   __device__ __forceinline__ void load_queries(Queries &queries) const {
+    if constexpr (Traits::kFp8) queries.scales.read(p, present().head, first_row());
     await(at.q_full(q().slot()), q().phase());
     if constexpr (kQueryInRegisters) {
       using Tile = typename Traits::QueryTile;
@@ -89,7 +95,13 @@ class PrefillConsumer90 {
   // The K (V) in a ring slot as an operand. All lanes have it alike, and the compiler learns of it here, once: so the descriptors of all
   // steps are sums of uniform registers.
   __device__ __forceinline__ ptx::MatrixDescriptor keys_at(u32 slot) const { return Traits::KeyTile::k_major(at.k(slot)).uniform(); }
-  __device__ __forceinline__ ptx::MatrixDescriptor values_at(u32 slot) const { return Traits::ValueTile::n_major(at.v(slot)).uniform(); }
+  __device__ __forceinline__ ptx::MatrixDescriptor values_at(u32 slot) const {
+    if constexpr (Traits::kFp8) {
+      return Traits::ValueTile::k_major(at.v(slot)).uniform();
+    } else {
+      return Traits::ValueTile::n_major(at.v(slot)).uniform();
+    }
+  }
 
   // scores = q . K. Issues only.
   __device__ __forceinline__ void issue_scores(float (&scores)[kScores], const Queries &queries, const ptx::MatrixDescriptor &b) const {
@@ -115,15 +127,17 @@ class PrefillConsumer90 {
     using Tile = typename Traits::ValueTile;
 #pragma unroll
     for (int step = 0; step < kPvSteps; ++step) {
-      ValueProduct::registers(out, weights[step], b.from(Tile::n_major_step(step)), !kOverwrites || step > 0 || accumulate);
+      const u32 place = Traits::kFp8 ? Tile::k_major_step(step) : Tile::n_major_step(step);
+      ValueProduct::registers(out, weights[step], b.from(place), !kOverwrites || step > 0 || accumulate);
     }
     ptx::wgmma_commit();
   }
 
   // What a page holds behind the list's last token may be NaN, and 0 x NaN is NaN: rows behind it become zeros. Of a unit's tiles only the
-  // first reaches behind it: to be called when that one's values are due. Every group does it for itself, with the same zeros.
+  // first reaches behind it: to be called when that one's values are due. Every group does it for itself, with the same zeros. (V in FP8 comes
+  // without them: sm90_prefill_fp8_producer.cuh.)
   __device__ __forceinline__ void clear_value_tail() const {
-    if constexpr (!Traits::kGather) {
+    if constexpr (!Traits::kGather && !Traits::kFp8) {
       const i32 tail = present().tail;
       if (tail >= kTokens) return;
       await(at.v_full(k_.slot_before()), k_.phase_before());
@@ -137,13 +151,7 @@ class PrefillConsumer90 {
     }
   }
 
-  static __device__ __forceinline__ void pack_weights(u32 (&weights)[kPvSteps][4], const float (&scores)[kScores]) {
-#pragma unroll
-    for (int step = 0; step < kPvSteps; ++step) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) weights[step][i] = ptx::pack(scores[8 * step + 2 * i], scores[8 * step + 2 * i + 1], Dtype{});
-    }
-  }
+  static __device__ __forceinline__ void pack_weights(u32 (&weights)[kPvSteps][4], const float (&scores)[kScores]) { pack_prefill_weights(weights, scores, Operand{}); }
 
   // A KV tile of the present unit.
   struct Place {
@@ -265,9 +273,9 @@ class PrefillConsumer90 {
     ptx::wgmma_pin(rows.scores);
     release(at.k_empty(k_.slot));
     k_.next();
-    adjust(rows.scores, place);
+    adjust(rows, place);
     float carry[2];
-    rows.softmax.update(rows.scores, p.score_scale, carry);
+    rows.softmax.update(rows.scores, rows.queries.scales.score(p), carry);
     pack_weights(rows.weights, rows.scores);
     clear_value_tail();
   }
@@ -290,8 +298,8 @@ class PrefillConsumer90 {
     ptx::wgmma_wait<1>();
     ptx::wgmma_pin(rows.scores);
     release(at.k_empty(k_.slot));
-    if (!kPlain) adjust(rows.scores, place);
-    const bool rising = rows.softmax.update(rows.scores, p.score_scale, carry);
+    if (!kPlain) adjust(rows, place);
+    const bool rising = rows.softmax.update(rows.scores, rows.queries.scales.score(p), carry);
     ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
     end_values(rows);
     return rising;
@@ -312,13 +320,18 @@ class PrefillConsumer90 {
     } else {
       ptx::wgmma_wait<1>();
       ptx::wgmma_pin(rows.scores);
-      if (!kPlain) adjust(rows.scores, place);
-      if (!rows.softmax.weigh_by_shift(rows.scores, p.score_scale)) {
+      if (!kPlain) adjust(rows, place);
+      float sums[2];
+      if (!rows.softmax.weigh_by_shift(rows.scores, rows.queries.scales.score(p), sums)) {
         ptx::wgmma_wait<0>();
         ptx::wgmma_pin(rows.out);
-        compute_scores(rows.scores, rows.queries);
-        if (!kPlain) adjust(rows.scores, place);
-        if (rows.softmax.update(rows.scores, p.score_scale, carry)) carry_over(rows.out, carry);
+        if (rows.softmax.raise_by_weights(rows.scores, sums, carry)) {
+          carry_over(rows.out, carry);
+        } else {
+          compute_scores(rows.scores, rows.queries);
+          if (!kPlain) adjust(rows, place);
+          if (rows.softmax.update(rows.scores, rows.queries.scales.score(p), carry)) carry_over(rows.out, carry);
+        }
       }
       release(at.k_empty(k_.slot));
       end_values(rows);
@@ -354,11 +367,15 @@ class PrefillConsumer90 {
           u32 a[4];
           if constexpr (kQueryInRegisters) {
 #pragma unroll
-            for (int i = 0; i < 4; ++i) a[i] = queries.fragments[step + half][i];
+            for (int i = 0; i < 4; ++i) {
+              // There are no such products of FP8 before sm_100: q is unpacked for each, and must not be once for all, as registers are short. Keys
+              // lie at even addresses.
+              a[i] = queries.fragments[step + half][i] ^ (Traits::kFp8 ? keys & 1 : 0);
+            }
           } else {
             ptx::ldmatrix_x4(a, at.q(q().slot()) + QueryTile::offset(fragment_row(thread), (step + half) * 2 + thread % 32 / 16));
           }
-          ptx::mma(sums, a, b[2 * half], b[2 * half + 1], Dtype{});
+          ptx::mma(sums, a, b[2 * half], b[2 * half + 1], Operand{});
         }
       }
 #pragma unroll
@@ -382,11 +399,12 @@ class PrefillConsumer90 {
     store(rows.out, scale, unit);
   }
 
-  __device__ __forceinline__ void adjust(float (&scores)[kScores], const Place &place) const {
+  __device__ __forceinline__ void adjust(Rows &rows, const Place &place) const {
+    float(&scores)[kScores] = rows.scores;
     if constexpr (Traits::kFeatures) {
       if (p.cap_scale != 0.f) {
 #pragma unroll
-        for (int i = 0; i < kScores; ++i) scores[i] = soft_cap(scores[i], p.cap_scale);
+        for (int i = 0; i < kScores; ++i) scores[i] = soft_cap(scores[i], rows.queries.scales.cap(p, i / 2 % 2));
       }
     }
     const PrefillUnit &unit = present();
@@ -401,7 +419,7 @@ class PrefillConsumer90 {
     const PrefillUnit &unit = reader.at(shared, index);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      scale[half] = normaliser(softmax.sum[half]);
+      scale[half] = normaliser(softmax.sum[half]) * KvScales<Traits::kFp8>(p, unit.head).value(p);
       if ((unit.partial_row >= 0 || (unit.partial_row == -1 && p.lse != nullptr)) && ptx::lane_anew() % 4 == 0) {
         store_lse(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, natural_lse(softmax.shift[half], softmax.sum[half]));
       }
@@ -414,7 +432,7 @@ class PrefillConsumer90 {
     if (unit.partial_row >= -1) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        store_row<Traits::kDimVo, Dtype>(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, out, half, scale[half], ptx::lane_anew());
+        store_row<Traits::kDimVo, Dtype, Traits::kFp8>(p, unit.rows(), {unit.partial_row, unit.head * p.group}, first_row() + 8 * half, out, half, scale[half], ptx::lane_anew());
       }
     }
     trace_unit(index);

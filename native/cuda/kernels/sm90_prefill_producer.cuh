@@ -10,6 +10,7 @@ namespace fp {
 
 template <typename Traits>
 class PrefillProducer90 {
+ protected:
   using Shared = PrefillShared90<Traits>;
   static constexpr int kTokens = Traits::kTokens;
   static constexpr int kStages = Traits::kStages;
@@ -29,7 +30,7 @@ class PrefillProducer90 {
     }
   }
 
- private:
+ protected:
   // ---- K and V by TMA ----
 
   static __device__ __forceinline__ i32 page_at(const AttentionParams &p, i32 page_begin, i32 token) {
@@ -90,7 +91,7 @@ class PrefillProducer90 {
         issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
                                               ptx::shared_address(&shared.k_full[slot]), lane);
         ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
-        issue_boxes<typename Traits::ValueTile>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[slot]),
+        issue_boxes<typename Traits::ValueRows>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[slot]),
                                                 ptx::shared_address(&shared.v_full[slot]), lane);
         phase ^= 1;
       }
@@ -106,7 +107,7 @@ class PrefillProducer90 {
   static constexpr int kRowsOfWarp = kTokens / 4;  // of a tile of K or V
   static constexpr int kLanes = Traits::KeyTile::kBlockChunks;
   static constexpr int kRowsAtOnce = 32 / kLanes;
-  static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueTile::kBlockChunks && Traits::KeyTile::kBlockChunks == Traits::QueryTile::kBlockChunks);
+  static_assert(Traits::KeyTile::kBlockChunks == Traits::ValueRows::kBlockChunks && Traits::KeyTile::kBlockChunks == Traits::QueryTile::kBlockChunks);
   static_assert(kRowsOfWarp <= 32 && kRowsOfWarp % 4 == 0 && kTokens % 4 == 0);
 
   // Starts the copy of kRows rows, to the tile's rows from `row` on. This lane's row lies `place` times 16 bytes behind `base`, and exists if
@@ -193,7 +194,7 @@ class PrefillProducer90 {
     const u32 existing = __ballot_sync(0xffffffffu, exists || threadIdx.x % 32 >= kRowsOfWarp);
     base += head_bytes;
     if (existing == 0xffffffffu) {
-      copy_rows<Tile, kRowsOfWarp, 8, true>(base, place, existing, target, row);
+      copy_rows<Tile, kRowsOfWarp, Traits::kFp8 ? 4 : 8, true>(base, place, existing, target, row);
     } else {
       copy_rows<Tile, kRowsOfWarp, 1, false>(base, place, existing, target, row);
     }
@@ -232,7 +233,7 @@ class PrefillProducer90 {
         if (tile < tiles.first) {
           const KvPosition v{k.count - 1};
           ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[v.slot()]), v.phase() ^ 1);
-          gather_rows<typename Traits::ValueTile>(p, p.v, unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,
+          gather_rows<typename Traits::ValueRows>(p, p.v, unit.head * p.v_head_bytes, p.v_page_bytes, p.v_token_bytes, page_before, tile + 1,
                                                   ptx::shared_address(&shared.v[v.slot()]));
           ptx::cp_async_arrive(ptx::shared_address(&shared.v_full[v.slot()]));
         }

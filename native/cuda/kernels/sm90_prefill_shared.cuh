@@ -16,7 +16,10 @@ namespace fp {
 // kGather: K and V rows are fetched one by one, for pages too small for TMA boxes. kFeatures: soft cap and custom masks.
 template <typename DtypeTag, int kQk, int kVo, bool kGatherRows, bool kHasFeatures>
 struct PrefillTraits90 {
-  using Dtype = DtypeTag;
+  using Dtype = DtypeTag;    // of out
+  using Operand = DtypeTag;  // of q, K and V
+  static constexpr bool kFp8 = false;
+  static constexpr int kStepDepth = 16;  // of a product, along its sum
   static constexpr PrefillTile90 kTile = prefill_tile_sm90(kQk, kVo, kGatherRows, kHasFeatures);
   static constexpr int kDimQk = kQk;
   static constexpr int kDimVo = kVo;
@@ -30,6 +33,7 @@ struct PrefillTraits90 {
   using QueryTile = SwizzledTile<kRows, kQk>;
   using KeyTile = SwizzledTile<kTokens, kQk>;
   using ValueTile = SwizzledTile<kTokens, kVo>;
+  using ValueRows = ValueTile;  // V as it arrives
   // The warpgroups share what the CTA was launched with: 65536 registers over its threads, each thread's rounded down to a multiple of 8.
   static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
   static constexpr int kProducerRegisters = !kGather ? 40 : kTile.query_in_registers ? 56 : 64;
@@ -79,7 +83,7 @@ struct PrefillShared90 {
   u64 unit_empty[kUnits];
   TraceBegin trace_begin;
 
-  // Who arrives: at k_full and v_full a TMA's issuer, or all gathering threads; at q_full those that fetch q; at unit_full the drawer; at
+  // Who arrives: at k_full and v_full a TMA's issuer, or all gathering threads (at v_full of FP8 a lane of each warp that has transposed); at q_full those that fetch q; at unit_full the drawer; at
   // the empties a lane of each warp that reads.
   static constexpr u32 kConsumerWarps = Traits::kConsumers * 4;
   static constexpr u32 kQueryThreads = Traits::kGather ? 128 : 128 - Traits::kStages * 32;
@@ -87,13 +91,14 @@ struct PrefillShared90 {
 
   __device__ __forceinline__ void init_barriers() {
     const u32 kv_arrivals = Traits::kGather ? 128 : 1;
+    const u32 v_arrivals = Traits::kGather && Traits::kFp8 ? 4 : kv_arrivals;
     for (int i = 0; i < Traits::kQueryBuffers; ++i) {
       ptx::mbarrier_init(ptx::shared_address(&q_full[i]), kQueryThreads);
       ptx::mbarrier_init(ptx::shared_address(&q_empty[i]), kConsumerWarps);
     }
     for (int i = 0; i < Traits::kStages; ++i) {
       ptx::mbarrier_init(ptx::shared_address(&k_full[i]), kv_arrivals);
-      ptx::mbarrier_init(ptx::shared_address(&v_full[i]), kv_arrivals);
+      ptx::mbarrier_init(ptx::shared_address(&v_full[i]), v_arrivals);
       ptx::mbarrier_init(ptx::shared_address(&k_empty[i]), kConsumerWarps);
       ptx::mbarrier_init(ptx::shared_address(&v_empty[i]), kConsumerWarps);
     }

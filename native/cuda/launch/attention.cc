@@ -8,9 +8,11 @@
 #include "../../host/check.h"
 #include "../parts/attention_params.h"
 #include "../parts/attention_tiles.cuh"
+#include "../parts/prefill_tiles_sm90.h"
 #include "access.h"
 #include "cuda.h"
 #include "decode_sm90.h"
+#include "fp8_queries.h"
 #include "prefill_sm90.h"
 
 namespace fp::cuda {
@@ -103,8 +105,8 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.lse = at<float>(args.lse);
   p.partial_out = at<float>(args.workspace);
   p.partial_lse = p.partial_out + static_cast<size_t>(args.max_partial_rows) * args.head_dim_vo;
-  p.q_token_bytes = static_cast<long long>(args.q_token_stride) * 2;
-  p.q_head_bytes = static_cast<long long>(args.q_head_stride) * 2;
+  p.q_token_bytes = static_cast<long long>(args.q_token_stride) * element_bytes(args.q_dtype);
+  p.q_head_bytes = static_cast<long long>(args.q_head_stride) * element_bytes(args.q_dtype);
   p.out_token_bytes = static_cast<long long>(args.out_token_stride) * 2;
   p.out_head_bytes = static_cast<long long>(args.out_head_stride) * 2;
   const int kv_bytes = element_bytes(args.kv_dtype);
@@ -122,18 +124,25 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.score_scale = static_cast<float>((cap > 0 ? cap : args.sm_scale) * log2e);
   p.cap_scale = cap > 0 ? static_cast<float>(args.sm_scale / cap) : 0.0f;
   p.kv_is_e5m2 = args.kv_dtype == FP_E5M2;
-  p.k_scale = args.k_scale;
+  p.k_scale = args.k_scale * args.q_scale;
   p.v_scale = args.v_scale;
   p.k_head_scales = at<const float>(args.k_head_scales);
   p.v_head_scales = at<const float>(args.v_head_scales);
+  p.q_head_scales = at<const float>(args.q_head_scales);
   p.trace = at<TraceHeader>(args.trace);
   p.trace_capacity = args.trace_capacity;
   return p;
 }
 
+// True if prefill tiles are a kernel's of their own, which draws them from the queue: those of 16 bits throughout, or of FP8 throughout.
+bool queues_tall_tiles(CudaDevice &device, int q_dtype, int kv_dtype, int head_dim_qk, int head_dim_vo) {
+  if (!has_prefill_sm90(device)) return false;
+  return !is_fp8(kv_dtype) || (q_dtype == FP_E4M3 && has_prefill_fp8_sm90(head_dim_qk, head_dim_vo));
+}
+
 }  // namespace
 
-void attention_limits(CudaDevice &device, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
+void attention_limits(CudaDevice &device, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
   const Variant variant = find_variant(device, dtype, kv_dtype, head_dim_qk, head_dim_vo);
   const int fitting = occupancy(device, *variant.kernel, static_cast<int>(variant.threads), variant.shared_bytes);
   if (fitting < 1) fail(FP_NOT_SUPPORTED, "head dim %d does not fit on an SM of this GPU (%d bytes of shared memory).", head_dim_qk, variant.shared_bytes);
@@ -143,21 +152,21 @@ void attention_limits(CudaDevice &device, int dtype, int kv_dtype, int head_dim_
   limits.decode_kv_tile = decode_kv_tile;
   limits.prefill_kv_tile = prefill_cut;
   limits.prefill_ctas = 0;
-  if (has_prefill_sm90(device) && !is_fp8(kv_dtype)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, limits);
+  if (queues_tall_tiles(device, q_dtype, kv_dtype, head_dim_qk, head_dim_vo)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, is_fp8(kv_dtype), limits);
 }
 
 void launch_attention(const Launch &launch, const fp_attention_args &args) {
   const Variant variant = find_variant(launch.device, args.dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
-  const AttentionParams params = params_of(args);
+  AttentionParams params = params_of(args);
   const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
   const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
-  const bool queues_tall_tiles = has_prefill_sm90(launch.device) && !is_fp8(args.kv_dtype);
-  if (queues_tall_tiles && has_tall_tiles) launch_prefill_sm90(launch, args, params);
-  const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
-  if (queues_tall_tiles && has_short_tiles && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes)) {
-    // K and V come by the copy engine.
-  } else if (!queues_tall_tiles || has_short_tiles) {
-    launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
+  const bool has_queue = queues_tall_tiles(launch.device, args.q_dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
+  if (has_queue && has_tall_tiles) launch_prefill_sm90(launch, args, params);
+  if (!has_queue || has_short_tiles) {
+    if (is_fp8(args.q_dtype)) convert_fp8_queries(launch, args, params);
+    const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
+    const bool by_engine = has_queue && !is_fp8(args.kv_dtype) && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
+    if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
   }
   if (args.max_merges == 0 || args.launches_merges == 0) return;
   char name[32];

@@ -54,7 +54,7 @@ void launch_kernel(const Launch &launch, const Kernel &kernel, Grid grid, unsign
 
 // The families. Each is defined in the file named beside it.
 void launch_attention(const Launch &launch, const fp_attention_args &args);                                             // attention.cc
-void attention_limits(CudaDevice &device, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits);
+void attention_limits(CudaDevice &device, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits);
 void launch_merge_states(const Launch &launch, const fp_merge_states_args &args);                                       // attention.cc
 void launch_plan_decode(const Launch &launch, const fp_plan_decode_args &args);                                         // plan.cc
 void launch_kv_append(const Launch &launch, const fp_kv_append_args &args);                                             // kv_cache.cc

@@ -179,9 +179,9 @@ double CudaDevice::elapsed_milliseconds(Event &start, Event &end) {
   return milliseconds;
 }
 
-void CudaDevice::attention_limits(int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
+void CudaDevice::attention_limits(int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) {
   make_current();
-  cuda::attention_limits(*this, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, limits);
+  cuda::attention_limits(*this, q_dtype, dtype, kv_dtype, head_dim_qk, head_dim_vo, group_size, limits);
 }
 
 int num_sms(CudaDevice &device) { return device.num_sms(); }

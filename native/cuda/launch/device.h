@@ -26,7 +26,7 @@ class CudaDevice : public Device {
   std::unique_ptr<Stream> create_stream() override;
   std::unique_ptr<Event> create_event() override;
   double elapsed_milliseconds(Event &start, Event &end) override;
-  void attention_limits(int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) override;
+  void attention_limits(int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int group_size, fp_attention_limits &limits) override;
 
   void make_current() const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "access.h"
 #include "cuda.h"
 
 namespace fp::cuda {
@@ -9,16 +10,18 @@ namespace fp::cuda {
 // Five dimensions are what the engine has. Heads and pages share one, counted in head strides, so a page must be a whole number of those apart
 // from the next; it is in every usual layout, K and V in one page included.
 bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
-  const auto page_bytes = static_cast<int64_t>(kv.page_stride) * 2;
-  const int64_t place_bytes = kv.num_heads > 1 ? static_cast<int64_t>(kv.head_stride) * 2 : page_bytes;
+  const auto page_bytes = static_cast<int64_t>(kv.page_stride) * kv.element_bytes;
+  const int64_t place_bytes = kv.num_heads > 1 ? static_cast<int64_t>(kv.head_stride) * kv.element_bytes : page_bytes;
   const int64_t places_of_page = kv.num_pages > 1 && place_bytes > 0 ? page_bytes / place_bytes : 1;
   if (place_bytes <= 0 || (kv.num_pages > 1 && places_of_page * place_bytes != page_bytes)) return false;
   const int64_t num_places = (kv.num_pages - 1) * places_of_page + kv.num_heads;
   if (num_places > INT32_MAX) return false;
-  const bool is_wide = kv.head_dim % 64 == 0;
+  // Columns of 16 bits, as parts/swizzled_tile.cuh counts them: of FP8, two elements are one.
+  const int row_columns = kv.head_dim * kv.element_bytes / 2;
+  const bool is_wide = row_columns % 64 == 0;
   const unsigned columns = is_wide ? 64 : 32;
-  const auto blocks = static_cast<unsigned>(kv.head_dim) / columns;
-  const auto token_bytes = static_cast<uint64_t>(kv.token_stride) * 2;
+  const auto blocks = static_cast<unsigned>(row_columns) / columns;
+  const auto token_bytes = static_cast<uint64_t>(kv.token_stride) * static_cast<uint64_t>(kv.element_bytes);
   const uint64_t dims[] = {columns, 8, blocks, static_cast<uint64_t>(kv.page_size) / 8, static_cast<uint64_t>(num_places)};
   const uint64_t strides[] = {token_bytes, columns * 2, 8 * token_bytes, static_cast<uint64_t>(place_bytes)};
   const unsigned box[] = {columns, 8, blocks, static_cast<unsigned>(box_tokens) / 8, 1};
@@ -31,9 +34,10 @@ bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
 
 bool describe_kv_of(const fp_attention_args &args, PrefillParams90 &params) {
   KvMap k, v;
-  if (!describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk},
+  const int kv_bytes = element_bytes(args.kv_dtype);
+  if (!describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk, kv_bytes},
                    params.box_tokens, k) ||
-      !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo},
+      !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo, kv_bytes},
                    params.box_tokens, v)) {
     return false;
   }

@@ -12,6 +12,7 @@ struct KvMemory {
   const void *address;
   double page_stride, token_stride, head_stride;  // elements
   int num_pages, page_size, num_heads, head_dim;
+  int element_bytes;  // 2, or 1
 };
 
 struct KvMap {

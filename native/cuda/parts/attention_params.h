@@ -149,6 +149,8 @@ struct AttentionParams {
   float v_scale;
   const float *k_head_scales;
   const float *v_head_scales;
+  // Of queries in FP8, likewise; their other scale is in k_scale.
+  const float *q_head_scales;
 
   TraceHeader *trace;  // null: none; the records follow it (fp_trace_record)
   int trace_capacity;

@@ -38,6 +38,26 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
   return {2, gather || features ? 48 : 80, 2, 1, false};
 }
 
+// The same for q, K and V in FP8, of 64, 128 or 256 columns. The matrix units do 8192 FLOP a clock and SM, and all else is as dear as before.
+// d = 128, two consumers, KV tile 128: a step is 128 rows x 128 tokens.
+//   matrix   2 x 2 x 128 x 128 x 128 FLOP: 1024 clocks.
+//   exp2     16384: 1024 clocks. No longer hidden: groups must be at it in turn, nearly all the time.
+//   chain    of a group: q K 256; 64 exp2 a lane, 512 clocks if no other warp of the scheduler is at it and 1000 if one is; packing 48
+//            instructions, issuing and waiting 200: 1100 to 1500.
+//   issue    326 instructions a warp and step, twice on each scheduler, and a third of a V's transposition (230) on three of them: 730.
+//   shared   K 32 KB (each group reads it), V 32 KB, transposing 16 KB in and 16 out, arriving 32 KB: 128 KB, 1024 clocks.
+//   registers  of a consumer thread: output 64, scores 64, q 16, weights 16, some 50 of state and addresses: 210 of 224.
+//   memory   q 16 KB, K, V and its landing places 3 x 3 x 16 KB: 161 KB of 227.
+// 1585 clocks a step are 1190 TFLOP/s at 1.7 GHz. Three consumers, a KV tile of 64 and q from shared memory, twice buffered, {3, 64, 3, 2, false}, fit
+// too: 768 clocks of each unit a step, a chain of 600 to 900, and a third more instructions a score.
+// d = 64: exp2 takes twice the matrix work. d = 256: the output fills 128 registers.
+constexpr PrefillTile90 prefill_tile_fp8_sm90(int head_dim) {
+  if (head_dim == 64) return {3, 64, 3, 1, true};
+  if (head_dim == 128) return {2, 128, 3, 1, true};
+  return {2, 64, 3, 1, false};
+}
+constexpr bool has_prefill_fp8_sm90(int head_dim_qk, int head_dim_vo) { return head_dim_qk == head_dim_vo && (head_dim_qk == 64 || head_dim_qk == 128 || head_dim_qk == 256); }
+
 constexpr int prefill_rows_sm90(const PrefillTile90 &tile) { return tile.consumers * 64; }
 constexpr int prefill_threads_sm90(const PrefillTile90 &tile) { return (tile.consumers + 1) * 128; }
 
@@ -46,6 +66,11 @@ constexpr int prefill_control_bytes_sm90 = 640;  // units and barriers
 constexpr int prefill_shared_bytes_sm90(const PrefillTile90 &tile, int head_dim_qk, int head_dim_vo) {
   return tile.query_buffers * prefill_rows_sm90(tile) * head_dim_qk * 2 + tile.stages * tile.kv_tile * (head_dim_qk + head_dim_vo) * 2 +
          prefill_control_bytes_sm90;
+}
+
+// Of FP8: V lands in a place of its own for each stage before it is transposed; behind the barriers that begins at a multiple of 1024.
+constexpr int prefill_shared_bytes_fp8_sm90(const PrefillTile90 &tile, int head_dim) {
+  return tile.query_buffers * prefill_rows_sm90(tile) * head_dim + tile.stages * tile.kv_tile * head_dim * 3 + 1024 + 1024;
 }
 
 // Tokens of a TMA box: the largest power of two that divides both the page and the KV tile. Below 8 the box would not be whole groups of

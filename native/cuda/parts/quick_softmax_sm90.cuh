@@ -17,12 +17,16 @@ struct QuickSoftmax : RowSoftmax {
   // Turns scores into weights by the shift as it is. False, for all lanes: some row's do not fit, the scores are lost, and the state is as
   // it was. NaN does not fit.
   template <int kScores>
-  __device__ __forceinline__ bool weigh_by_shift(float (&scores)[kScores], float scale) {
-    float sums[2];
+  __device__ __forceinline__ bool weigh_by_shift(float (&scores)[kScores], float scale, float (&sums)[2]) {
     weigh(scores, scale, sums);
     if (__any_sync(0xffffffffu, !(sums[0] + sums[1] <= highest_sum(Dtype{})))) return false;
     add(sums);
     return true;
+  }
+  // Weights that are too large for their type might be infinite in f32 too: there is nothing to be made of them.
+  template <int kScores>
+  __device__ __forceinline__ bool raise_by_weights(float (&)[kScores], const float (&)[2], float (&)[2]) const {
+    return false;
   }
 };
 

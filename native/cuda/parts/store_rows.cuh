@@ -78,17 +78,26 @@ __device__ __forceinline__ void store_lse(const AttentionParams &p, const TileRo
   }
 }
 
-// The output of a tile's row, if it has one. values[4 n + 2 half + e]: column 8 n + 2 (lane % 4) + e. By all lanes.
-template <int kDimVo, typename Dtype>
+// The output of a tile's row, if it has one. values[4 n + 2 half + e]: column 8 n + 2 (lane % 4) + e; kSplit: of each 16 columns, the even ones
+// are where the first eight would be. By all lanes.
+template <int kDimVo, typename Dtype, bool kSplit = false>
 __device__ __forceinline__ void store_row(const AttentionParams &p, const TileRows &rows, const RowTarget &target, i32 row, const float (&values)[kDimVo / 2], int half,
                                           float scale, u32 lane) {
   const bool exists = row < rows.num_rows(p);
   if (target.partial_row >= 0) {
     if (!exists) return;
-    float *to = p.partial_out + (static_cast<i64>(target.partial_row) + row) * kDimVo + lane % 4 * 2;
+    float *to = p.partial_out + (static_cast<i64>(target.partial_row) + row) * kDimVo + lane % 4 * (kSplit ? 4 : 2);
+    if constexpr (kSplit) {
 #pragma unroll
-    for (int n = 0; n < kDimVo / 8; ++n) {
-      *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(values[4 * n + 2 * half] * scale, values[4 * n + 2 * half + 1] * scale);
+      for (int n = 0; n < kDimVo / 8; n += 2) {
+        const float *even = values + 4 * n + 2 * half, *odd = even + 4;
+        *reinterpret_cast<float4 *>(to + 8 * n) = make_float4(even[0] * scale, odd[0] * scale, even[1] * scale, odd[1] * scale);
+      }
+    } else {
+#pragma unroll
+      for (int n = 0; n < kDimVo / 8; ++n) {
+        *reinterpret_cast<float2 *>(to + 8 * n) = make_float2(values[4 * n + 2 * half] * scale, values[4 * n + 2 * half + 1] * scale);
+      }
     }
     return;
   }
@@ -96,21 +105,30 @@ __device__ __forceinline__ void store_row(const AttentionParams &p, const TileRo
   const i32 token = exists ? rows.token(p, token_of_tile) : -1;
   const i32 head = target.head + row - token_of_tile * p.group;
   char *to = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0);
-  // 32 bytes of a row at a time, which is what memory writes: wider stores need twice the exchanges. With 256 columns they do need fewer
-  // registers.
-  constexpr int kTiles = kDimVo > 192 ? 4 : 2;
-  to += kTiles == 4 ? lane % 4 * 16 : lane % 2 * 16 + lane / 2 % 2 * 8;
+  if constexpr (kSplit) {
 #pragma unroll
-  for (int n = 0; n < kDimVo / 8; n += kTiles) {
-    u32 packed[kTiles];
+    for (int n = 0; n < kDimVo / 8; n += 2) {
+      const float *even = values + 4 * n + 2 * half, *odd = even + 4;
+      const u32 low = ptx::pack(even[0] * scale, odd[0] * scale, Dtype{}), high = ptx::pack(even[1] * scale, odd[1] * scale, Dtype{});
+      if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16 + lane % 4 * 8) = make_uint2(low, high);
+    }
+  } else {
+    // 32 bytes of a row at a time, which is what memory writes: wider stores need twice the exchanges. With 256 columns they do need fewer
+    // registers.
+    constexpr int kTiles = kDimVo > 192 ? 4 : 2;
+    to += kTiles == 4 ? lane % 4 * 16 : lane % 2 * 16 + lane / 2 % 2 * 8;
 #pragma unroll
-    for (int i = 0; i < kTiles; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
-    if constexpr (kTiles == 4) {
-      transpose_quad(packed, lane);
-      if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
-    } else {
-      exchange_pair(packed, lane);
-      if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16) = make_uint2(packed[0], packed[1]);
+    for (int n = 0; n < kDimVo / 8; n += kTiles) {
+      u32 packed[kTiles];
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) packed[i] = ptx::pack(values[4 * (n + i) + 2 * half] * scale, values[4 * (n + i) + 2 * half + 1] * scale, Dtype{});
+      if constexpr (kTiles == 4) {
+        transpose_quad(packed, lane);
+        if (token >= 0) *reinterpret_cast<uint4 *>(to + n * 16) = make_uint4(packed[0], packed[1], packed[2], packed[3]);
+      } else {
+        exchange_pair(packed, lane);
+        if (token >= 0) *reinterpret_cast<uint2 *>(to + n * 16) = make_uint2(packed[0], packed[1]);
+      }
     }
   }
 }

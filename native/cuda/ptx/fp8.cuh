@@ -86,4 +86,17 @@ __device__ __forceinline__ u16 float_to_e5m2(float low, float high) {
 #endif
 }
 
+// Four of them, x0 in the lowest byte.
+__device__ __forceinline__ u32 float_to_e4m3(float x0, float x1, float x2, float x3) {
+#if FP_HAS_FP8
+  u32 r;
+  asm("{\n.reg .b16 low, high;\ncvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\ncvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\nmov.b32 %0, {low, high};\n}\n"
+      : "=r"(r)
+      : "f"(x0), "f"(x1), "f"(x2), "f"(x3));
+  return r;
+#else
+  return static_cast<u32>(float_to_e4m3(x0, x1)) | static_cast<u32>(float_to_e4m3(x2, x3)) << 16;
+#endif
+}
+
 }  // namespace fp::ptx

@@ -59,15 +59,19 @@ void tma_load_5d(u32 target, const void *map, const int (&coordinates)[5], u32 b
 
 void ldmatrix_x4(u32 (&r)[4], u32 address, bool transposed, const Site &site);
 
-// How 16-bit values are meant.
-enum class Half { bf16, f16 };
+void stmatrix_x4(u32 address, const u32 (&r)[4], const Site &site);
 
-void mma_m16n8k16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, Half type, const Site &site);
+// How the elements of matrices are meant: of 16 bits, or bytes.
+enum class Format { bf16, f16, e4m3 };
 
-// A warpgroup's product: D (64 x columns) += A (64 x 16) . B (16 x columns).
+void mma_m16n8k16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, Format type, const Site &site);
+
+void mma_m16n8k32_e4m3(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, const Site &site);
+
+// A warpgroup's product: D (64 x columns) += A (64 x k) . B (k x columns), where k are 32 bytes.
 struct WgmmaCall {
   int columns;
-  Half type;
+  Format type;
   bool transposed_b;  // B's rows in shared memory are k
   bool accumulates;
   float *d;

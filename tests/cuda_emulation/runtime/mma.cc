@@ -1,4 +1,4 @@
-// mma.cc: ldmatrix and mma.sync. The fragments are described in native/cuda/ptx/mma_sm80.cuh.
+// mma.cc: ldmatrix, stmatrix and mma.sync. The fragments are described in native/cuda/ptx/mma_sm80.cuh and mma_fp8_sm89.cuh.
 #include <cstring>
 
 #include "cta.h"
@@ -41,20 +41,24 @@ struct MmaLane {
   u32 b[2];
 };
 
-template <Half kType>
+// The fragments of m16n8k16, and of m16n8k32 with bytes: a word is so many neighbours along k.
+template <Format kType>
 void multiply(void *const *lanes, u32) {
-  float a[16][16], b[16][8], c[16][8];
+  constexpr int kNeighbours = elements_of_word<kType>, kDepth = 8 * kNeighbours;
+  float a[16][kDepth], b[kDepth][8], c[16][8];
   for (int i = 0; i < 32; ++i) {
     const auto &lane = *static_cast<const MmaLane *>(lanes[i]);
-    const int g = i / 4, t = i % 4 * 2;
+    const int g = i / 4, t = i % 4;
+    for (int e = 0; e < kNeighbours; ++e) {
+      for (int j = 0; j < 4; ++j) a[g + j % 2 * 8][(t + j / 2 * 4) * kNeighbours + e] = element_of<kType>(lane.a[j], e);
+      for (int j = 0; j < 2; ++j) b[(t + 4 * j) * kNeighbours + e][g] = element_of<kType>(lane.b[j], e);
+    }
     for (int e = 0; e < 2; ++e) {
-      for (int j = 0; j < 4; ++j) a[g + j % 2 * 8][t + j / 2 * 8 + e] = half_to_float<kType>(static_cast<u16>(lane.a[j] >> 16 * e));
-      for (int j = 0; j < 2; ++j) b[t + 8 * j + e][g] = half_to_float<kType>(static_cast<u16>(lane.b[j] >> 16 * e));
-      for (int j = 0; j < 2; ++j) c[g + 8 * j][t + e] = lane.c[2 * j + e];
+      for (int j = 0; j < 2; ++j) c[g + 8 * j][2 * t + e] = lane.c[2 * j + e];
     }
   }
   for (int m = 0; m < 16; ++m) {
-    for (int k = 0; k < 16; ++k) {
+    for (int k = 0; k < kDepth; ++k) {
       for (int n = 0; n < 8; ++n) c[m][n] += a[m][k] * b[k][n];
     }
   }
@@ -62,6 +66,23 @@ void multiply(void *const *lanes, u32) {
     float *to = static_cast<const MmaLane *>(lanes[i])->c;
     const int g = i / 4, t = i % 4 * 2;
     for (int j = 0; j < 4; ++j) to[j] = c[g + j / 2 * 8][t + j % 2];
+  }
+}
+
+struct StoreLane {
+  u32 address;
+  const u32 *r;
+  const Site *site;
+};
+
+// Lane i gives the address of row i % 8 of matrix i / 8, and two neighbours of row i / 4 of each matrix.
+void store_matrices(void *const *lanes, u32) {
+  const Cta &cta = *self().cta;
+  for (int i = 0; i < 32; ++i) {
+    const auto &row = *static_cast<const StoreLane *>(lanes[i]);
+    if (row.address % 16 != 0) fail(*row.site, "stmatrix to %u: not a multiple of 16", row.address);
+    unsigned char *to = cta.shared_at(row.address, 16, *row.site);
+    for (int t = 0; t < 4; ++t) std::memcpy(to + 4 * t, &static_cast<const StoreLane *>(lanes[i % 8 * 4 + t])->r[i / 8], 4);
   }
 }
 
@@ -74,9 +95,19 @@ void ldmatrix_x4(u32 (&r)[4], u32 address, bool transposed, const Site &site) {
   warp_collective("ldmatrix", all_lanes, &lane, transposed ? load_matrices<true> : load_matrices<false>, site);
 }
 
-void mma_m16n8k16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, Half type, const Site &site) {
+void mma_m16n8k16(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, Format type, const Site &site) {
   MmaLane lane{c, a, {b0, b1}};
-  warp_collective("mma.sync", all_lanes, &lane, type == Half::bf16 ? multiply<Half::bf16> : multiply<Half::f16>, site);
+  warp_collective("mma.sync", all_lanes, &lane, type == Format::bf16 ? multiply<Format::bf16> : multiply<Format::f16>, site);
+}
+
+void mma_m16n8k32_e4m3(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1, const Site &site) {
+  MmaLane lane{c, a, {b0, b1}};
+  warp_collective("mma.sync", all_lanes, &lane, multiply<Format::e4m3>, site);
+}
+
+void stmatrix_x4(u32 address, const u32 (&r)[4], const Site &site) {
+  StoreLane lane{address, r, &site};
+  warp_collective("stmatrix", all_lanes, &lane, store_matrices, site);
 }
 
 }  // namespace emulation

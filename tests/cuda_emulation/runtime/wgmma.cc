@@ -27,8 +27,8 @@ struct Operand {
         stride(static_cast<u32>(descriptor >> 32 & 0x3fff) << 4),
         row_bytes(descriptor >> 62 == 1 ? 128 : descriptor >> 62 == 2 ? 64 : descriptor >> 62 == 3 ? 32 : 0) {}
 
-  // Eight neighbours: chunk `chunk` of row `row`. Rows come in groups of eight, `stride` apart; in a group, columns beyond an atom's `leading` apart.
-  void read(const Cta &cta, u32 row, u32 chunk, u16 (&to)[8], const Site &site) const {
+  // 16 bytes of neighbours: chunk `chunk` of row `row`. Rows come in groups of eight, `stride` apart; in a group, columns beyond an atom's `leading` apart.
+  void read(const Cta &cta, u32 row, u32 chunk, u32 (&to)[4], const Site &site) const {
     const u32 chunks = row_bytes / 16;
     u32 at = address + row / 8 * stride + chunk / chunks * leading + row % 8 * row_bytes + chunk % chunks * 16;
     at ^= (at >> 7 & (chunks - 1)) << 4;
@@ -36,54 +36,67 @@ struct Operand {
   }
 };
 
+// Along k a product takes 32 bytes; so many elements.
+template <Format kType>
+constexpr int depth_of = 8 * elements_of_word<kType>;
+constexpr int max_depth = 32;
+
+// Element i of 16 bytes.
+template <Format kType>
+float element_of_chunk(const u32 (&chunk)[4], int i) {
+  return element_of<kType>(chunk[i / elements_of_word<kType>], i % elements_of_word<kType>);
+}
+
 // B as rows of k.
-template <Half kType>
+template <Format kType>
 void read_b(const Cta &cta, const WgmmaCall &call, float (*b)[max_columns], const Site &site) {
+  constexpr int kNeighbours = 4 * elements_of_word<kType>;
   const Operand operand(call.b_descriptor);
-  u16 values[8];
+  u32 values[4];
   if (call.transposed_b) {
-    for (int k = 0; k < 16; ++k) {
-      for (int n = 0; n < call.columns; n += 8) {
-        operand.read(cta, static_cast<u32>(k), static_cast<u32>(n / 8), values, site);
-        for (int i = 0; i < 8; ++i) b[k][n + i] = half_to_float<kType>(values[i]);
+    for (int k = 0; k < depth_of<kType>; ++k) {
+      for (int n = 0; n < call.columns; n += kNeighbours) {
+        operand.read(cta, static_cast<u32>(k), static_cast<u32>(n / kNeighbours), values, site);
+        for (int i = 0; i < kNeighbours; ++i) b[k][n + i] = element_of_chunk<kType>(values, i);
       }
     }
   } else {
     for (int n = 0; n < call.columns; ++n) {
-      for (int k = 0; k < 16; k += 8) {
-        operand.read(cta, static_cast<u32>(n), static_cast<u32>(k / 8), values, site);
-        for (int i = 0; i < 8; ++i) b[k + i][n] = half_to_float<kType>(values[i]);
+      for (int k = 0; k < depth_of<kType>; k += kNeighbours) {
+        operand.read(cta, static_cast<u32>(n), static_cast<u32>(k / kNeighbours), values, site);
+        for (int i = 0; i < kNeighbours; ++i) b[k + i][n] = element_of_chunk<kType>(values, i);
       }
     }
   }
 }
 
 // This warp's 16 rows of A.
-template <Half kType>
-void read_a(const Cta &cta, u32 warp_of_group, const WgmmaCall *lanes, float (&a)[16][16], const Site &site) {
+template <Format kType>
+void read_a(const Cta &cta, u32 warp_of_group, const WgmmaCall *lanes, float (&a)[16][max_depth], const Site &site) {
+  constexpr int kOfWord = elements_of_word<kType>;
   if (!lanes[0].a) {
     const Operand operand(lanes[0].a_descriptor);
-    u16 values[8];
+    u32 values[4];
     for (u32 row = 0; row < 16; ++row) {
       for (u32 chunk = 0; chunk < 2; ++chunk) {
         operand.read(cta, warp_of_group * 16 + row, chunk, values, site);
-        for (u32 i = 0; i < 8; ++i) a[row][chunk * 8 + i] = half_to_float<kType>(values[i]);
+        for (int i = 0; i < 4 * kOfWord; ++i) a[row][static_cast<int>(chunk) * 4 * kOfWord + i] = element_of_chunk<kType>(values, i);
       }
     }
     return;
   }
   for (int i = 0; i < 32; ++i) {
-    const int g = i / 4, t = i % 4 * 2;
+    const int g = i / 4, t = i % 4;
     for (int j = 0; j < 4; ++j) {
-      for (int e = 0; e < 2; ++e) a[g + j % 2 * 8][t + j / 2 * 8 + e] = half_to_float<kType>(static_cast<u16>(lanes[i].a[j] >> 16 * e));
+      for (int e = 0; e < kOfWord; ++e) a[g + j % 2 * 8][(t + j / 2 * 4) * kOfWord + e] = element_of<kType>(lanes[i].a[j], e);
     }
   }
 }
 
-template <Half kType>
+template <Format kType>
 void multiply(const Cta &cta, u32 warp_of_group, const WgmmaCall *lanes, const Site &site) {
-  static float b[16][max_columns];
-  float a[16][16];
+  static float b[max_depth][max_columns];
+  float a[16][max_depth];
   const int columns = lanes[0].columns;
   read_a<kType>(cta, warp_of_group, lanes, a, site);
   read_b<kType>(cta, lanes[0], b, site);
@@ -92,18 +105,22 @@ void multiply(const Cta &cta, u32 warp_of_group, const WgmmaCall *lanes, const S
     float d[max_columns];
     const int first = row % 8 * 4, half = row / 8 * 2;
     for (int n = 0; n < columns; ++n) d[n] = lanes[0].accumulates ? lanes[first + n % 8 / 2].d[n / 8 * 4 + half + n % 2] : 0.f;
-    for (int k = 0; k < 16; ++k) {
+    for (int k = 0; k < depth_of<kType>; ++k) {
       for (int n = 0; n < columns; ++n) d[n] += a[row][k] * b[k][n];
     }
     for (int n = 0; n < columns; ++n) lanes[first + n % 8 / 2].d[n / 8 * 4 + half + n % 2] = d[n];
   }
 }
 
+constexpr auto multiply_of(Format type) {
+  return type == Format::bf16 ? multiply<Format::bf16> : type == Format::f16 ? multiply<Format::f16> : multiply<Format::e4m3>;
+}
+
 void perform(const Cta &cta, Warp &warp, ProductGroup &group, const Site &site) {
   if (group.done) return;
   group.done = true;
   for (size_t i = 0; i < group.calls.size(); i += 32) {
-    (group.calls[i].type == Half::bf16 ? multiply<Half::bf16> : multiply<Half::f16>)(cta, warp.index % 4, &group.calls[i], site);
+    multiply_of(group.calls[i].type)(cta, warp.index % 4, &group.calls[i], site);
   }
 }
 

@@ -28,4 +28,6 @@ inline void fp8_to_pairs(u32 (&pairs)[2], u32 word, bool is_e5m2, Dtype) {
 inline u16 float_to_e4m3(float low, float high) { return static_cast<u16>(float_to_e4m3_code(low) | float_to_e4m3_code(high) << 8); }
 inline u16 float_to_e5m2(float low, float high) { return static_cast<u16>(float_to_e5m2_code(low) | float_to_e5m2_code(high) << 8); }
 
+inline u32 float_to_e4m3(float x0, float x1, float x2, float x3) { return static_cast<u32>(float_to_e4m3(x0, x1)) | static_cast<u32>(float_to_e4m3(x2, x3)) << 16; }
+
 }  // namespace fp::ptx

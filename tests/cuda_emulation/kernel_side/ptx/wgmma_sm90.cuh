@@ -30,10 +30,10 @@ inline MatrixDescriptor matrix_descriptor(u32 address, u32 columns_apart, u32 ro
 template <int kN, typename Dtype, int kTransposeB>
 struct Wgmma {
   static void shared(float (&d)[kN / 2], MatrixDescriptor a, MatrixDescriptor b, int accumulate, emulation::Site site = emulation::Site::current()) {
-    emulation::wgmma_issue({kN, half_of(Dtype{}), kTransposeB != 0, accumulate != 0, d, nullptr, a.bits(), b.bits()}, site);
+    emulation::wgmma_issue({kN, format_of(Dtype{}), kTransposeB != 0, accumulate != 0, d, nullptr, a.bits(), b.bits()}, site);
   }
   static void registers(float (&d)[kN / 2], const u32 (&a)[4], MatrixDescriptor b, int accumulate, emulation::Site site = emulation::Site::current()) {
-    emulation::wgmma_issue({kN, half_of(Dtype{}), kTransposeB != 0, accumulate != 0, d, a, 0, b.bits()}, site);
+    emulation::wgmma_issue({kN, format_of(Dtype{}), kTransposeB != 0, accumulate != 0, d, a, 0, b.bits()}, site);
   }
 };
 
