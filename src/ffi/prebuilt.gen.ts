@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "8441dfd9228b12db90647b07a6d96f16b20dedba47a232fa88195ef55745a6d2", bytes: 7926744 },
-  "linux-arm64": { sha256: "383a8036d64c35f14c545f62306070ee49622faf6b2bd50a7da8f4dc6ca57121", bytes: 7310416 },
-  "darwin-arm64": { sha256: "fe84f6984aa47bd61f0dfc57b5160d8a848b2ce90c78fa15d7de11d5864e9653", bytes: 1198624 },
+  "linux-x64": { sha256: "4bcc836881cca36de3aaf855e5d9e8860b2fec2538ef551e70a6a46d26cd3a50", bytes: 7927144 },
+  "linux-arm64": { sha256: "72242b1e2f91f5159f1cc1cfbc9d8d1ce20a2c012d7c6b78666eb4c090261011", bytes: 7310816 },
+  "darwin-arm64": { sha256: "abb98f60ac48c986f03191bb931c8a4dbd30a8bec962c3f8cf65cc9775b698da", bytes: 1198624 },
 };
