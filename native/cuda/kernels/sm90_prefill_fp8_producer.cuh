@@ -16,6 +16,7 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
   using Transposed = typename Traits::Transposed;
   static constexpr int kTokens = Traits::kTokens;
   static constexpr int kStages = Traits::kStages;
+  static constexpr int kChunksAtOnce = Transposed::kChunks > 8 ? 2 : 4;
   static constexpr u32 kGatherBarrier = 8;  // a named barrier of the gathering warps
 
  public:
@@ -72,7 +73,7 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
         ptx::mbarrier_wait(ptx::shared_address(&shared.landed[slot]), phase ^ 1);
         if (tile == tiles.first && unit.tail < kTokens) clear_tail(shared.landing[slot], unit.tail, lane);
         ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
-        Transposed::template transpose<Transposed::kChunks, 4>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
+        Transposed::template transpose<Transposed::kChunks, kChunksAtOnce>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
         finish_values(shared, slot, lane);
         phase ^= 1;
       }

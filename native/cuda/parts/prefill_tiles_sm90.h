@@ -44,7 +44,7 @@ constexpr PrefillTile90 prefill_tile_sm90(int head_dim_qk, int head_dim_vo, bool
 //   exp2     16384: 1024 clocks. No longer hidden: groups must be at it in turn, nearly all the time.
 //   chain    of a group: q K 256; 64 exp2 a lane, 512 clocks if no other warp of the scheduler is at it and 1000 if one is; packing 48
 //            instructions, issuing and waiting 200: 1100 to 1500.
-//   issue    326 instructions a warp and step, twice on each scheduler, and a third of a V's transposition (230) on three of them: 730.
+//   issue    326 instructions a warp and step, twice on each scheduler, and a third of a V's transposition (270) on three of them: 740.
 //   shared   K 32 KB (each group reads it), V 32 KB, transposing 16 KB in and 16 out, arriving 32 KB: 128 KB, 1024 clocks.
 //   registers  of a consumer thread: output 64, scores 64, q 16, weights 16, some 50 of state and addresses: 210 of 224.
 //   memory   q 16 KB, K, V and its landing places 3 x 3 x 16 KB: 161 KB of 227.

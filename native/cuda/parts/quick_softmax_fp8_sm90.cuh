@@ -13,6 +13,7 @@ template <>
 struct QuickSoftmax<E4m3> : RowSoftmax {
   static constexpr float kTop = 5.f;
   static constexpr float kLargest = 448.f;
+  static constexpr float kWorthRaising = 64.f;  // where the sum is large, a shift that makes this 2^kTop spares later tiles the look at the maximum
   static constexpr float kRoom = 8.8073549f;  // log2 of it
 
   // As RowSoftmax::update, with a factor for each row.
@@ -40,14 +41,14 @@ struct QuickSoftmax<E4m3> : RowSoftmax {
   }
 
   // Turns scores into weights by the shift as it is; `sums` of them are the state's only if they fit. The sum is looked at first: if that fits, every
-  // weight does. If not, the largest weight decides. False, for all lanes: some do not fit.
+  // weight does. If not, the largest weight decides. False, for all lanes: some do not fit, or soon would not.
   template <int kScores>
   __device__ __forceinline__ bool weigh_by_shift(float (&scores)[kScores], const RowFactors &scale, float (&sums)[2]) {
     weigh(scores, scale, sums);
     if (__any_sync(0xffffffffu, !(sums[0] + sums[1] <= kLargest))) {
       float top[2];
       lane_max(scores, top);
-      if (__any_sync(0xffffffffu, !(fmaxf(top[0], top[1]) <= kLargest && sums[0] + sums[1] < kInfinity))) return false;
+      if (__any_sync(0xffffffffu, !(fmaxf(top[0], top[1]) <= kWorthRaising && sums[0] + sums[1] < kInfinity))) return false;
     }
     add(sums);
     return true;

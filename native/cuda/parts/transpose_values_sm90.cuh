@@ -23,24 +23,34 @@ struct TransposedValues {
   static constexpr int kChunks = kDim / 16;     // of columns
   static_assert(kTokens % 32 == 0 && kChunks % 4 == 0);
 
-  // By a warp: chunks [first_chunk, first_chunk + kNumChunks) of the columns, of all tokens, kStep of them at a time. Addresses of shared memory.
+  // By a warp: chunks [first_chunk, first_chunk + kNumChunks) of the columns, of all tokens, kStep of them at a time. Addresses of shared memory;
+  // first_chunk is a multiple of kNumChunks. Address arithmetic is one instruction for each ldmatrix: chunks are bits that the swizzle adds to
+  // a lane's address by xor, and so are the blocks' chunks of its target, once a block.
   template <int kNumChunks, int kStep>
   static __device__ __forceinline__ void transpose(u32 rows, u32 tile, u32 first_chunk, u32 lane) {
-    static_assert(kNumChunks % kStep == 0);
+    static_assert(kNumChunks % kStep == 0 && (kNumChunks % Rows::kBlockChunks == 0 || Rows::kBlockChunks % kNumChunks == 0) && Tile::kBlockChunks % 2 == 0);
+    // Lane i gives ldmatrix the address of token i of the block, and stmatrix that of column i % 16 of the chunk, in its left or right half.
+    u32 source = rows + Rows::offset(lane, first_chunk);
+    const u32 target = tile + Tile::offset(first_chunk * 16 + lane % 16, lane / 16);
 #pragma unroll 1
     for (u32 block = 0; block < kBlocks; ++block) {
-#pragma unroll 1
-      for (u32 chunk = first_chunk; chunk < first_chunk + kNumChunks; chunk += kStep) {
+      const u32 of_block = (target ^ block * 2 % Tile::kBlockChunks << 4) + block * 2 / Tile::kBlockChunks * Tile::kBlockBytes;
+#pragma unroll
+      for (u32 first = 0; first < kNumChunks; first += kStep) {
         u32 r[kStep][4];
 #pragma unroll
-        for (u32 i = 0; i < kStep; ++i) ptx::ldmatrix_x4_transposed(r[i], rows + Rows::offset(block * 32 + lane, chunk + i));
+        for (u32 i = 0; i < kStep; ++i) {
+          const u32 chunk = first + i;
+          ptx::ldmatrix_x4_transposed(r[i], (source ^ chunk % Rows::kBlockChunks << 4) + chunk / Rows::kBlockChunks * Rows::kBlockBytes);
+        }
 #pragma unroll
         for (u32 i = 0; i < kStep; ++i) {
           const u32 words[4] = {__byte_perm(r[i][0], r[i][1], 0x6420), __byte_perm(r[i][0], r[i][1], 0x7531), __byte_perm(r[i][2], r[i][3], 0x6420),
                                 __byte_perm(r[i][2], r[i][3], 0x7531)};
-          ptx::stmatrix_x4(tile + Tile::offset((chunk + i) * 16 + lane % 16, block * 2 + lane / 16), words);
+          ptx::stmatrix_x4(of_block + (first + i) * 2 * Tile::kGroupBytes, words);
         }
       }
+      source += 4 * Rows::kGroupBytes;
     }
   }
 };
