@@ -54,17 +54,27 @@ const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
     lists([131072, ...Array<number>(63).fill(512)], { lens: "skew" }),
     decode(64, 8192, { pageSize: 1 }),
     decode(64, 8192, { numKvHeads: 32 }),
+    decode(64, 8192, { kvDtype: "e4m3" }),
+    decode(2, 2, { graphCapacity: 2 }),
+    decode(6, 1024, { graphCapacity: 6 }),
+    decode(6, 1024, { graphCapacity: 128 }),
   ],
 };
 
-function nameOf({ numQoHeads, numKvHeads, headDim, pageSize, lengths }: NamedAttentionCase): string {
-  const params = { ...lengths, hq: numQoHeads, hkv: numKvHeads, d: headDim, page: pageSize, dtype: "bf16" };
+function nameOf(test: NamedAttentionCase): string {
+  const { numQoHeads, numKvHeads, headDim, pageSize, lengths, kvDtype, graphCapacity } = test;
+  const params: Record<string, number | string> = {
+    ...lengths,
+    ...{ hq: numQoHeads, hkv: numKvHeads, d: headDim, page: pageSize, dtype: "bf16" },
+  };
+  if (kvDtype !== undefined) params.kv_dtype = kvDtype;
+  if (graphCapacity !== undefined) params.graph_capacity = graphCapacity;
   return formatCase({ kind: "decode", params });
 }
 
-/** Of K and V in bf16. */
-function bytesOf({ kvLens, numKvHeads, headDim }: NamedAttentionCase): number {
-  return kvLens.reduce((a, b) => a + b, 0) * numKvHeads * headDim * 2 * 2;
+/** Of K and V. */
+function bytesOf({ kvLens, numKvHeads, headDim, kvDtype = "bf16" }: NamedAttentionCase): number {
+  return kvLens.reduce((a, b) => a + b, 0) * numKvHeads * headDim * 2 * (kvDtype === "bf16" ? 2 : 1);
 }
 
 async function measure(

@@ -1,5 +1,13 @@
 /** Attention over a batch of given lengths, ready to be run again and again. */
-import { BatchAttention, type Device, type PageTable, pageTableFromLists, type Tensor } from "../../mod.ts";
+import {
+  BatchAttention,
+  capture,
+  type CapturedGraph,
+  type Device,
+  type PageTable,
+  pageTableFromLists,
+  type Tensor,
+} from "../../mod.ts";
 import { randomTensor } from "./random_tensor.ts";
 
 /** What is attended to. */
@@ -16,6 +24,10 @@ export interface AttentionCase {
   readonly pageSize: number;
   /** Of q, K and V; with e4m3 the output is bf16. bf16 by default. */
   readonly dtype?: "bf16" | "e4m3";
+  /** Of K and V, if not `dtype`. */
+  readonly kvDtype?: "bf16" | "e4m3";
+  /** Requests that the plan has room for, and a graph is captured and replayed. Undefined: no graph. */
+  readonly graphCapacity?: number;
 }
 
 /** A batch, planned and with its tensors made. */
@@ -27,39 +39,50 @@ export class PreparedAttention implements Disposable {
   readonly #v: Tensor;
   readonly #out: Tensor;
 
+  readonly #graph: CapturedGraph | undefined;
+
   /** Plans it on a device. */
-  constructor(
-    device: Device,
-    { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize, dtype = "bf16" }: AttentionCase,
-  ) {
+  constructor(device: Device, test: AttentionCase) {
+    const { qoLens, kvLens, numQoHeads, numKvHeads, headDim, causal, windowLeft, pageSize, graphCapacity } = test;
+    const { dtype = "bf16", kvDtype = dtype } = test;
     const use = <T extends Disposable>(value: T): T => this.#stack.use(value);
     const numTokens = qoLens.reduce((a, b) => a + b, 0);
     const size = pageSize === 0 ? 1024 : pageSize;
     const pages = scatteredPages(kvLens, size, pageSize !== 0);
     const numPages = pages.indices.length;
+    const capacity = graphCapacity === undefined
+      ? undefined
+      : { maxTokens: Math.max(numTokens, graphCapacity), maxRequests: graphCapacity, maxPages: 64 * graphCapacity };
     this.#attention = use(
       new BatchAttention(device, {
         numQoHeads,
         numKvHeads,
         headDim,
         dtype: "bf16",
-        kvDtype: dtype,
+        kvDtype,
         qDtype: dtype,
         causal,
         windowLeft,
+        capacity,
       }),
     );
     this.#q = use(randomTensor(device, [numTokens, numQoHeads, headDim], dtype, 1));
-    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], dtype, 2));
-    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], dtype, 3));
+    this.#k = use(randomTensor(device, [numPages, size, numKvHeads, headDim], kvDtype, 2));
+    this.#v = use(randomTensor(device, [numPages, size, numKvHeads, headDim], kvDtype, 3));
     this.#out = use(device.tensor([numTokens, numQoHeads, headDim], "bf16"));
     const qoIndptr = [0];
     for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);
     this.#attention.plan({ qoIndptr, pages });
+    if (capacity !== undefined) this.#graph = use(capture(device.stream, () => this.#enqueue()));
   }
 
-  /** Enqueues it. */
+  /** Enqueues it: a call, or the graph's replay. */
   run(): void {
+    if (this.#graph !== undefined) this.#graph.launch();
+    else this.#enqueue();
+  }
+
+  #enqueue(): void {
     this.#attention.run({ q: this.#q, cache: { k: this.#k, v: this.#v }, out: this.#out });
   }
 

@@ -22,14 +22,19 @@ __device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
 
 }  // namespace fp
 
-#define FP_INSTANTIATE_DECODE_SM90_KERNEL(name, Dtype, kDimQk, kDimVo)                                                            \
-  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>::kThreads,                      \
-                                               fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>::kCtasPerSm)                    \
+#define FP_INSTANTIATE_DECODE_SM90_KERNEL(name, Dtype, kDimQk, kDimVo, kFp8)                                                      \
+  extern "C" __global__ void __launch_bounds__(fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>::kThreads,                       \
+                                               fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>::kCtasPerSm)                     \
       name(const __grid_constant__ fp::PrefillParams90 params) {                                                                 \
-    fp::decode_sm90<fp::AttentionTraits<Dtype, kDimQk, kDimVo, false>>(params);                                                  \
+    fp::decode_sm90<fp::AttentionTraits<Dtype, kDimQk, kDimVo, kFp8>>(params);                                                   \
   }
 
 // The kernels of one shape.
-#define FP_INSTANTIATE_DECODE_SM90(shape, kDimQk, kDimVo)                             \
-  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_bf16, fp::Bf16, kDimQk, kDimVo) \
-  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_f16, fp::F16, kDimQk, kDimVo)
+#define FP_INSTANTIATE_DECODE_SM90(shape, kDimQk, kDimVo)                                    \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_bf16, fp::Bf16, kDimQk, kDimVo, false) \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_f16, fp::F16, kDimQk, kDimVo, false)
+
+// The same for KV caches in FP8.
+#define FP_INSTANTIATE_DECODE_SM90_FP8(shape, kDim)                                          \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_bf16_fp8, fp::Bf16, kDim, kDim, true)  \
+  FP_INSTANTIATE_DECODE_SM90_KERNEL(decode_##shape##_f16_fp8, fp::F16, kDim, kDim, true)

@@ -16,11 +16,12 @@ namespace fp {
 template <typename Traits>
 class BoxRing {
   static constexpr int kSlots = Traits::kDecodeSlots;
-  using KeyTile = SwizzledTile<decode_chunk, Traits::kDimQk>;
-  using ValueTile = SwizzledTile<decode_chunk, Traits::kDimVo>;
+  // Of rows of FP8, two elements are a column of 16 bits.
+  using KeyTile = SwizzledTile<decode_chunk, Traits::Keys::kUnits>;
+  using ValueTile = SwizzledTile<decode_chunk, Traits::Values::kUnits>;
   // The page list of the next item is asked for ahead too, and so the item after it: where registers allow.
-  static constexpr bool kFarAhead = Traits::kDimQk <= 128;
-  static_assert(!Traits::kFp8 && kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
+  static constexpr bool kFarAhead = Traits::kDimQk <= 128 && !Traits::kFp8;
+  static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
 
  public:
   using Params = PrefillParams90;
@@ -28,8 +29,8 @@ class BoxRing {
   struct Shared {
     u64 full[kSlots];
   };
-  using KeyPointer = SwizzledFragmentPointer<Traits::kDimQk>;
-  using ValuePointer = SwizzledFragmentPointer<Traits::kDimVo>;
+  using KeyPointer = SwizzledFragmentPointer<Traits::Keys::kUnits>;
+  using ValuePointer = SwizzledFragmentPointer<Traits::Values::kUnits>;
 
   static __device__ __forceinline__ const AttentionParams &attention(const PrefillParams90 &params) { return params.attention; }
   // Chunks begin at multiples of 16, an item's first one maybe ahead of the item. An empty range has none.

@@ -165,7 +165,9 @@ void launch_attention(const Launch &launch, const fp_attention_args &args) {
   if (!has_queue || has_short_tiles) {
     if (is_fp8(args.q_dtype)) convert_fp8_queries(launch, args, params);
     const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
-    const bool by_engine = has_queue && !is_fp8(args.kv_dtype) && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
+    // Prefill tiles that are not queued are in the shares, which only the kernel for both can walk.
+    const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles);
+    const bool by_engine = walks_decode && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
     if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
   }
   if (args.max_merges == 0 || args.launches_merges == 0) return;

@@ -26,10 +26,12 @@ bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
   const uint64_t strides[] = {token_bytes, columns * 2, 8 * token_bytes, static_cast<uint64_t>(place_bytes)};
   const unsigned box[] = {columns, 8, blocks, static_cast<unsigned>(box_tokens) / 8, 1};
   const unsigned element_strides[] = {1, 1, 1, 1, 1};
+  // What L2 fetches around a miss: no more than a row, behind which another head's begins.
+  const auto promotion = row_columns >= 128 ? CU_TENSOR_MAP_L2_PROMOTION_L2_256B : CU_TENSOR_MAP_L2_PROMOTION_L2_128B;
   result.places_of_page = static_cast<int>(places_of_page);
   result.num_places = static_cast<int>(num_places);
   return driver().cuTensorMapEncodeTiled(&result.map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 5, const_cast<void *>(kv.address), dims, strides, box, element_strides, 0,
-                                         is_wide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, 0) == CUDA_SUCCESS;
+                                         is_wide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B, promotion, 0) == CUDA_SUCCESS;
 }
 
 bool describe_kv_of(const fp_attention_args &args, PrefillParams90 &params) {

@@ -1,0 +1,4 @@
+// Decoding on Hopper from KV caches in FP8, head dim 64.
+#include "kernels/sm90_decode.cuh"
+
+FP_INSTANTIATE_DECODE_SM90_FP8(d64, 64)
