@@ -42,7 +42,7 @@ export function explainPlan(plan: Plan, config: CheckedConfig): PlanExplanation 
     } prefill of up to ${config.limits.prefillRows})`,
     `work items: ${plan.numWorkItems} on ${numBusy} of ${totals.length} CTAs` +
     (config.limits.prefillCtas > 0
-      ? `; of them queued for ${config.limits.prefillCtas} CTAs: ${plan.numQueuedPieces} pieces and ${plan.numQueuedItems} x ${plan.numKvHeads} units`
+      ? `; of them queued for ${plan.numPrefillCtas} CTAs: ${plan.numQueuedPieces} pieces and ${plan.numQueuedItems} x ${plan.numKvHeads} units`
       : ""),
     `row entries: ${plan.numRowEntries} (query rows gathered from several requests)`,
     `merges: ${plan.numMerges} of ${plan.numPartials} partials, ${plan.numPartialRows} workspace rows`,

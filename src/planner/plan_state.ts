@@ -32,6 +32,9 @@ export class PlanState implements Plan {
   workspaceBytes = 0;
   tileClasses = 0;
   launchesMerges = false;
+  numShares = 0;
+  numPrefillCtas = 0;
+  splitsSms = false;
   readonly hasFixedCapacity: boolean;
   readonly limits: PlannerLimits;
   readonly costs: CostModel;

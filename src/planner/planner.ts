@@ -35,6 +35,7 @@ import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from
 import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
+import { maySplitSms, splitSms } from "./sm_split.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -218,7 +219,11 @@ class WorkPlanner implements Planner {
 
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
+    const state = this.#state;
+    const { numCtas, prefillCtas } = this.config.limits;
     scheduler.begin();
+    state.numShares = numCtas;
+    state.numPrefillCtas = this.#tiles.queueCount > 0 ? prefillCtas : 0;
     if (this.#pieces !== undefined && this.#pieceSchedule !== undefined) {
       scheduler.reserveCutUnits(layout.maxMerges);
       this.#pieces.cut(words, layout, this.#tiles);
@@ -226,8 +231,14 @@ class WorkPlanner implements Planner {
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
       return;
     }
-    layShares(this.config, this.#tiles, scheduler, words, layout);
-    this.#queue.append(this.#tiles, scheduler, words, layout);
+    const split = splitSms(this.config, this.#tiles);
+    if (split !== undefined) {
+      state.numShares = split.numShares;
+      state.numPrefillCtas = split.numPrefillCtas;
+    }
+    state.splitsSms = split !== undefined;
+    layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
+    this.#queue.append(this.#tiles, scheduler, words, layout, state.numPrefillCtas);
   }
 
   #finish(
@@ -255,6 +266,7 @@ class WorkPlanner implements Planner {
       state.launchesMerges = numLaunchedMerges > 0;
     } else {
       state.tileClasses = this.#classesOfCapacity();
+      state.splitsSms = maySplitSms(this.config);
       state.launchesMerges = this.config.capacity!.maxLevels > 1 || (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
     }
     state.workspaceBytes = workspaceBytesOf(state.maxPartialRows, this.config.headDimVo);
@@ -270,6 +282,7 @@ class WorkPlanner implements Planner {
     words[PLAN_HEADER.queueNext] = 0;
     words[PLAN_HEADER.status] = 0;
     words[PLAN_HEADER.statusRequest] = 0;
+    words[PLAN_HEADER.numPrefillCtas] = state.numPrefillCtas;
   }
 
   /** Classes that some batch within the capacity may need. */

@@ -16,6 +16,7 @@ __device__ __forceinline__ void prefill_fp8_sm90(const PrefillParams90 &p) {
     shared.init_barriers();
     ptx::mbarrier_fence_init();
   }
+  if (!draws_units(p.attention)) return;
   begin_trace(p.attention, shared.trace_begin, threadIdx.x == 0);
   __syncthreads();
   if (threadIdx.x < 128) {

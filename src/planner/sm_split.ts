@@ -1,0 +1,60 @@
+/**
+ * Mixed batches: how many SMs prefill tiles get, so that the queue and the shares run at the same time and end together.
+ *
+ * Decoding is limited by memory's rate and prefill by the matrix units, so one after the other each leaves idle what the other needs. A CTA of the queue
+ * takes an SM for itself. With `x` SMs of `n` for the queue:
+ *
+ * ```text
+ * queue:  prefill KV tokens x prefillTokenNs / x
+ * shares: decode KV tokens x decodeTokenNs x max(1, fullRateSms n / (n - x))
+ * ```
+ *
+ * The first falls with `x`; the second stays the same as long as enough SMs read, and then rises.
+ *
+ * Worked example: 128 decodes at 8192 KV tokens and a chunk of 4096 queries at 8192, 8 KV heads, 132 SMs. The shares are 8.5 million tokens, 1.32 ms.
+ * The queue is 6.6 million, 0.57 ms on all SMs and 76 ms on one. So 58 SMs do both in 1.32 ms, where one after the other takes 1.89 ms.
+ *
+ * @module
+ */
+import type { CheckedConfig } from "./problem.ts";
+import type { TileList } from "./tiles.ts";
+
+/** A side of less than this part of the other is not worth a split. */
+const MIN_PART = 0.05;
+
+/** Who gets what of the device. */
+export interface SmSplit {
+  /** CTAs that draw from the queue, an SM each. */
+  readonly numPrefillCtas: number;
+  /** CTAs that have shares. */
+  readonly numShares: number;
+}
+
+/** True if plans of this config may split the SMs. */
+export function maySplitSms({ costs, limits: { numCtas, prefillCtas }, batchInvariant }: CheckedConfig): boolean {
+  // How a request is cut must not depend on the batch there, nor then may the number of CTAs.
+  return costs.split !== undefined && !batchInvariant && prefillCtas > 1 && numCtas >= prefillCtas;
+}
+
+/** The split of a batch; undefined if queue and shares should run one after the other, each on all SMs. */
+export function splitSms(config: CheckedConfig, { shareCost, queueCost }: TileList): SmSplit | undefined {
+  const { costs: { split, decodeToken, prefillToken }, limits: { numCtas, prefillCtas, prefillRows } } = config;
+  if (split === undefined || !maySplitSms(config) || shareCost === 0 || queueCost === 0) return undefined;
+  const numSms = prefillCtas;
+  // In nanoseconds: the queue on one SM, the shares at memory's full rate.
+  const queueNs = queueCost / prefillToken * split.prefillTokenNs * prefillRows / 128;
+  const sharesNs = shareCost / decodeToken * split.decodeTokenNs;
+  const queueAlone = queueNs / numSms;
+  if (Math.min(queueAlone, sharesNs) < MIN_PART * Math.max(queueAlone, sharesNs)) return undefined;
+
+  const fullRateSms = split.fullRateSms * numSms;
+  const endOf = (x: number): number => Math.max(queueNs / x, sharesNs * Math.max(1, fullRateSms / (numSms - x)));
+  // Where both are equal: before memory's rate falls, or after.
+  let both = queueNs / sharesNs;
+  if (both > numSms - fullRateSms) both = numSms * queueNs / (queueNs + sharesNs * fullRateSms);
+  const less = Math.min(Math.max(Math.floor(both), 1), numSms - 1);
+  const more = Math.min(less + 1, numSms - 1);
+  const x = endOf(more) < endOf(less) ? more : less;
+  if (queueAlone + sharesNs - endOf(x) < split.forkNs) return undefined;
+  return { numPrefillCtas: x, numShares: numCtas - x * Math.floor(numCtas / numSms) };
+}
