@@ -11,8 +11,8 @@
  *
  * The first falls with `x`; the second stays the same as long as enough SMs read, and then rises.
  *
- * Worked example: 128 decodes at 8192 KV tokens and a chunk of 4096 queries at 8192, 8 KV heads, 132 SMs. The shares are 8.5 million tokens, 1.32 ms.
- * The queue is 6.6 million, 0.57 ms on all SMs and 76 ms on one. So 58 SMs do both in 1.32 ms, where one after the other takes 1.89 ms.
+ * Worked example: 128 decodes at 8192 KV tokens and a chunk of 4096 queries at 8192, 8 KV heads, 132 SMs. The shares are 8.5 million tokens, 1.33 ms.
+ * The queue is 6.5 million, 74 ms on one SM and 0.56 ms on all. With 57 SMs for it both end after 1.33 ms, where one after the other takes 1.89 ms.
  *
  * @module
  */
