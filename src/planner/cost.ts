@@ -43,7 +43,7 @@ export interface SplitCosts {
  * one of 264 CTAs at 3.3 TB/s. About 60 of the 132 SMs, with two such CTAs each, have enough copies under way for memory's full rate. Unmeasured:
  * the last, and the time to fork and join.
  */
-const H100_SPLIT: SplitCosts = { prefillTokenNs: 11.5, decodeTokenNs: 41 / 264, fullRateSms: 60 / 132, forkNs: 5000 };
+const H100_SPLIT: SplitCosts = { prefillTokenNs: 11.5, decodeTokenNs: 41 / 264, fullRateSms: 60 / 132, forkNs: 3000 };
 
 /**
  * A GPU. Both kinds of tiles cost about the same a token: at head dim 128 a decode tile reads 512 bytes (41 ns at an H100's 3.3 TB/s over

@@ -387,6 +387,18 @@ export function smallCases(seed: number): AttentionCase[] {
       }
     }
   }
+  // On four SMs, prefill tiles have some of them for themselves.
+  for (
+    const types of [{}, { kvDtype: "e4m3", scales: "heads" }, {
+      qDtype: "e4m3",
+      kvDtype: "e4m3",
+      scales: "heads",
+    }] as const
+  ) {
+    const name = ["many decodes beside a chunk", ...Object.values(types)].join(", ");
+    const lens = { qoLens: [...Array(20).fill(1), 90], kvLens: [...Array(20).fill(2200), 300], causal: true };
+    chosen.set(name, { ...plain, name, ...lens, numKvHeads: 1, headDim: 64, ...types });
+  }
   for (const attention of smallFp8Cases(plain, GRID.dtype)) chosen.set(attention.name, attention);
   return [...chosen.values()];
 }
