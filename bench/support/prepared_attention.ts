@@ -1,5 +1,5 @@
 /** Attention over a batch of given lengths, ready to be run again and again. */
-import { BatchAttention, type Device, type PageTable, pageTableFromLists, type Tensor } from "../../mod.ts";
+import { BatchAttention, type Device, type PageTable, pageTableFromLists, type Plan, type Tensor } from "../../mod.ts";
 import { randomTensor } from "./random_tensor.ts";
 
 /** What is attended to. */
@@ -56,6 +56,11 @@ export class PreparedAttention implements Disposable {
     const qoIndptr = [0];
     for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);
     this.#attention.plan({ qoIndptr, pages });
+  }
+
+  /** Of the batch. */
+  get plan(): Plan {
+    return this.#attention.currentPlan!;
   }
 
   /** Enqueues it. */
