@@ -352,6 +352,13 @@ export function gridCases(
   return cases;
 }
 
+/** Of q, and of K and V, in mixed batches of that table; undefined: the output's. */
+export const MIXED_DTYPES: readonly (readonly [qDtype: DType | undefined, kvDtype: DType | undefined])[] = [
+  [undefined, undefined],
+  [undefined, "e4m3"],
+  ["e4m3", "e4m3"],
+];
+
 /**
  * A table for slow machines: of small cases, the first that needs each kernel. On CUDA those differ by head dims and dtype; by how many rows a tile
  * has; and for many rows, by whether pages are made of whole boxes, and whether there is a soft cap or a mask.
@@ -388,16 +395,13 @@ export function smallCases(seed: number): AttentionCase[] {
     }
   }
   // On four SMs, prefill tiles have some of them for themselves.
-  for (
-    const types of [{}, { kvDtype: "e4m3", scales: "heads" }, {
-      qDtype: "e4m3",
-      kvDtype: "e4m3",
-      scales: "heads",
-    }] as const
-  ) {
-    const name = ["many decodes beside a chunk", ...Object.values(types)].join(", ");
-    const lens = { qoLens: [...Array(20).fill(1), 90], kvLens: [...Array(20).fill(2200), 300], causal: true };
-    chosen.set(name, { ...plain, name, ...lens, numKvHeads: 1, headDim: 64, ...types });
+  for (const dtype of GRID.dtype) {
+    for (const [qDtype, kvDtype] of MIXED_DTYPES) {
+      const name = `many decodes beside a chunk, ${dtype}, q=${qDtype ?? dtype} kv=${kvDtype ?? dtype}`;
+      const lens = { qoLens: [...Array(20).fill(1), 90], kvLens: [...Array(20).fill(2200), 300], causal: true };
+      const scales = kvDtype === undefined ? undefined : "heads";
+      chosen.set(name, { ...plain, name, ...lens, numKvHeads: 1, headDim: 64, dtype, qDtype, kvDtype, scales });
+    }
   }
   for (const attention of smallFp8Cases(plain, GRID.dtype)) chosen.set(attention.name, attention);
   return [...chosen.values()];

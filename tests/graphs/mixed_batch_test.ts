@@ -1,6 +1,7 @@
 /** Mixed batches: decode and prefill tiles with SMs of their own each. The same bits from run to run, in a graph too, and with errors in between. */
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import process from "node:process";
 import {
   BatchAttention,
   type BatchAttentionOptions,
@@ -18,6 +19,9 @@ import { IS_EMULATED, onEveryBackend } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 
 const PAGE_SIZE = 16;
+/** Of the emulated driver: the kernel whose launches it refuses. */
+const REFUSED = "FLASHPAGE_EMULATED_REFUSED";
+const skip = !IS_EMULATED && "only the emulated driver refuses what it is told to";
 const shape = { numKvHeads: 1, headDim: 64, dtype: "bf16" } as const;
 const options = { ...shape, numQoHeads: 4, causal: true };
 
@@ -158,6 +162,34 @@ onEveryBackend("mixed batches", (device) => {
     }
     // One split, none for lack of a queue, and all SMs for the queue.
     assert.equal(splits.size, prefillCtas > 0 ? 3 : 1);
+  });
+
+  it("leave the stream as it was if the second of their kernels is refused, in a capture too", { skip }, async () => {
+    using setup = setUp(device());
+    const { cache, large, q } = setup;
+    const attention = setup.attention();
+    if (!plan(attention, large).splitsSms) return;
+    const [before, captured, after] = [setup.output(), setup.output(), setup.output()];
+    attention.run({ q, cache, out: before });
+    const refuse = (): void => {
+      process.env[REFUSED] = "decode_d64_bf16";
+      try {
+        assert.throws(() => attention.run({ q, cache, out: captured }), /launching a kernel/);
+      } finally {
+        delete process.env[REFUSED];
+      }
+    };
+    refuse();
+    attention.run({ q, cache, out: after });
+    assert.deepEqual(await after.readRaw(), await before.readRaw());
+
+    using graph = capture(device().stream, () => {
+      // A branch that stays open would make the end of the capture fail.
+      refuse();
+      attention.run({ q, cache, out: captured });
+    });
+    graph.launch();
+    assert.deepEqual(await captured.readRaw(), await before.readRaw());
   });
 
   it("run again outside of a graph after they were captured", async () => {

@@ -18,6 +18,7 @@ using namespace fp::cuda;
 // Errors that the library has no name for.
 constexpr CUresult CUDA_ERROR_INVALID_HANDLE = 400;
 constexpr CUresult CUDA_ERROR_ILLEGAL_STATE = 401;
+constexpr CUresult CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES = 701;
 constexpr CUresult CUDA_ERROR_LAUNCH_FAILED = 719;
 constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901;
 constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_UNMATCHED = 903;
