@@ -56,3 +56,8 @@ export class PlanState implements Plan {
     this.kvIndexCounts.length = numLevels;
   }
 }
+
+/** Bytes of workspace: an f32 row and its LSE for each partial row. */
+export function workspaceBytesOf(maxPartialRows: number, headDimVo: number): number {
+  return maxPartialRows * (headDimVo + 1) * 4;
+}

@@ -21,7 +21,7 @@ import { RunMerger, writeCutMerges } from "./merges.ts";
 import { PieceSchedule } from "./piece_schedule.ts";
 import { Pieces } from "./pieces.ts";
 import type { Plan, PlanFrame } from "./plan.ts";
-import { PlanState } from "./plan_state.ts";
+import { PlanState, workspaceBytesOf } from "./plan_state.ts";
 import {
   type AttentionProblem,
   checkConfig,
@@ -35,7 +35,7 @@ import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from
 import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
-import { maySplitSms, splitSms } from "./sm_split.ts";
+import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -220,10 +220,9 @@ class WorkPlanner implements Planner {
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
     const state = this.#state;
-    const { numCtas, prefillCtas } = this.config.limits;
     scheduler.begin();
-    state.numShares = numCtas;
-    state.numPrefillCtas = this.#tiles.queueCount > 0 ? prefillCtas : 0;
+    state.numPrefillCtas = prefillCtasOf(this.config, this.#tiles);
+    state.numShares = sharesBeside(this.config, state.numPrefillCtas);
     if (this.#pieces !== undefined && this.#pieceSchedule !== undefined) {
       scheduler.reserveCutUnits(layout.maxMerges);
       this.#pieces.cut(words, layout, this.#tiles);
@@ -231,12 +230,6 @@ class WorkPlanner implements Planner {
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
       return;
     }
-    const split = splitSms(this.config, this.#tiles);
-    if (split !== undefined) {
-      state.numShares = split.numShares;
-      state.numPrefillCtas = split.numPrefillCtas;
-    }
-    state.splitsSms = split !== undefined;
     layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
     this.#queue.append(this.#tiles, scheduler, words, layout, state.numPrefillCtas);
   }
@@ -264,6 +257,7 @@ class WorkPlanner implements Planner {
       state.maxPartialRows = state.numPartialRows;
       state.tileClasses = this.#tiles.classes;
       state.launchesMerges = numLaunchedMerges > 0;
+      state.splitsSms = state.numShares < this.config.limits.numCtas;
     } else {
       state.tileClasses = this.#classesOfCapacity();
       state.splitsSms = maySplitSms(this.config);
@@ -390,11 +384,6 @@ class WorkPlanner implements Planner {
       pieces,
     });
   }
-}
-
-/** An f32 row and its LSE for each partial row. */
-function workspaceBytesOf(maxPartialRows: number, headDimVo: number): number {
-  return maxPartialRows * (headDimVo + 1) * 4;
 }
 
 /** The page table of levels that are no more than one row of pages for each request. */

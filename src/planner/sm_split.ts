@@ -22,30 +22,23 @@ import type { TileList } from "./tiles.ts";
 /** A side of less than this part of the other is not worth a split. */
 const MIN_PART = 0.05;
 
-/** Who gets what of the device. */
-export interface SmSplit {
-  /** CTAs that draw from the queue, an SM each. */
-  readonly numPrefillCtas: number;
-  /** CTAs that have shares. */
-  readonly numShares: number;
-}
-
 /** True if plans of this config may split the SMs. */
 export function maySplitSms({ costs, limits: { numCtas, prefillCtas }, batchInvariant }: CheckedConfig): boolean {
   // How a request is cut must not depend on the batch there, nor then may the number of CTAs.
   return costs.split !== undefined && !batchInvariant && prefillCtas > 1 && numCtas >= prefillCtas;
 }
 
-/** The split of a batch; undefined if queue and shares should run one after the other, each on all SMs. */
-export function splitSms(config: CheckedConfig, { shareCost, queueCost }: TileList): SmSplit | undefined {
-  const { costs: { split, decodeToken, prefillToken }, limits: { numCtas, prefillCtas, prefillRows } } = config;
-  if (split === undefined || !maySplitSms(config) || shareCost === 0 || queueCost === 0) return undefined;
+/** CTAs that draw from the queue of a batch, an SM each: 0 without a queue, all if nothing is split. */
+export function prefillCtasOf(config: CheckedConfig, { queueCount, shareCost, queueCost }: TileList): number {
+  const { costs: { split, decodeToken, prefillToken }, limits: { prefillCtas, prefillRows } } = config;
+  if (queueCount === 0) return 0;
   const numSms = prefillCtas;
+  if (split === undefined || !maySplitSms(config) || shareCost === 0) return numSms;
   // In nanoseconds: the queue on one SM, the shares at memory's full rate.
   const queueNs = queueCost / prefillToken * split.prefillTokenNs * prefillRows / 128;
   const sharesNs = shareCost / decodeToken * split.decodeTokenNs;
   const queueAlone = queueNs / numSms;
-  if (Math.min(queueAlone, sharesNs) < MIN_PART * Math.max(queueAlone, sharesNs)) return undefined;
+  if (Math.min(queueAlone, sharesNs) < MIN_PART * Math.max(queueAlone, sharesNs)) return numSms;
 
   const fullRateSms = split.fullRateSms * numSms;
   const endOf = (x: number): number => Math.max(queueNs / x, sharesNs * Math.max(1, fullRateSms / (numSms - x)));
@@ -55,6 +48,11 @@ export function splitSms(config: CheckedConfig, { shareCost, queueCost }: TileLi
   const less = Math.min(Math.max(Math.floor(both), 1), numSms - 1);
   const more = Math.min(less + 1, numSms - 1);
   const x = endOf(more) < endOf(less) ? more : less;
-  if (queueAlone + sharesNs - endOf(x) < split.forkNs) return undefined;
-  return { numPrefillCtas: x, numShares: numCtas - x * Math.floor(numCtas / numSms) };
+  return queueAlone + sharesNs - endOf(x) < split.forkNs ? numSms : x;
+}
+
+/** CTAs that have shares beside those of the queue: all of them if nothing is split, else those of the other SMs. */
+export function sharesBeside({ limits: { numCtas, prefillCtas } }: CheckedConfig, numPrefillCtas: number): number {
+  if (numPrefillCtas === 0 || numPrefillCtas === prefillCtas) return numCtas;
+  return numCtas - numPrefillCtas * Math.floor(numCtas / prefillCtas);
 }

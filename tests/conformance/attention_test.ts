@@ -13,9 +13,10 @@ import { BatchAttention, type Device, NotSupportedError, openDevice } from "../.
 import { BACKENDS } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 import { buildBatch } from "./batch.ts";
-import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits, MIXED_DTYPES, smallCases } from "./cases.ts";
+import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits } from "./cases.ts";
 import { arithmeticOf, checkResult } from "./check.ts";
 import { FP8_HEAD_DIMS, FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
+import { MIXED_DTYPES, smallCases } from "./small_cases.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
