@@ -172,6 +172,10 @@ struct fp_plan_header {
   i32 queue_next; /* units drawn so far: 0 in a plan, counted up by a run, and 0 again at its end */
   i32 status;         /* fp_plan_status; not FP_PLAN_GOOD only by fp_plan_decode, and the plan then does nothing */
   i32 status_request; /* the request that status is about */
+  i32 num_prefill_ctas; /* CTAs that draw from the queue, those of the lowest indices; 0 if the queue is empty */
+  i32 start_gate;       /* 0; written by a run whose splits_sms is 1, read by nobody */
+  i32 reserved0;
+  i32 reserved1;
 };
 
 /* Packed rows: row r of a tile and a KV head h is query token r / group of the tile, query head h * group + r % group, where
@@ -295,6 +299,7 @@ struct fp_attention_args {
   i32 rows_offset;
   i32 tile_classes;    /* bit c set: the plan has tiles of class c */
   i32 launches_merges; /* 1: the plan has merges that are not in_kernel */
+  i32 splits_sms;      /* 1: shares and queue may be laid for SMs of their own each, so their kernels should run at the same time */
   i32 trace_capacity;  /* records that trace has room for; unused without one */
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;

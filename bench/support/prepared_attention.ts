@@ -6,6 +6,7 @@ import {
   type Device,
   type PageTable,
   pageTableFromLists,
+  type Plan,
   type Tensor,
 } from "../../mod.ts";
 import { randomTensor } from "./random_tensor.ts";
@@ -74,6 +75,11 @@ export class PreparedAttention implements Disposable {
     for (const qoLen of qoLens) qoIndptr.push(qoIndptr[qoIndptr.length - 1] + qoLen);
     this.#attention.plan({ qoIndptr, pages });
     if (capacity !== undefined) this.#graph = use(capture(device.stream, () => this.#enqueue()));
+  }
+
+  /** Of the batch. */
+  get plan(): Plan {
+    return this.#attention.currentPlan!;
   }
 
   /** Enqueues it: a call, or the graph's replay. */

@@ -21,7 +21,7 @@ static_assert(offsetof(fp_memory_usage, allocated_bytes) == 0);
 static_assert(offsetof(fp_memory_usage, peak_bytes) == 8);
 static_assert(offsetof(fp_memory_usage, num_allocations) == 16);
 static_assert(offsetof(fp_memory_usage, pending_bytes) == 24);
-static_assert(sizeof(fp_plan_header) == 48);
+static_assert(sizeof(fp_plan_header) == 64);
 static_assert(offsetof(fp_plan_header, num_tiles) == 0);
 static_assert(offsetof(fp_plan_header, num_work_items) == 4);
 static_assert(offsetof(fp_plan_header, num_ctas) == 8);
@@ -34,6 +34,10 @@ static_assert(offsetof(fp_plan_header, num_queued_items) == 32);
 static_assert(offsetof(fp_plan_header, queue_next) == 36);
 static_assert(offsetof(fp_plan_header, status) == 40);
 static_assert(offsetof(fp_plan_header, status_request) == 44);
+static_assert(offsetof(fp_plan_header, num_prefill_ctas) == 48);
+static_assert(offsetof(fp_plan_header, start_gate) == 52);
+static_assert(offsetof(fp_plan_header, reserved0) == 56);
+static_assert(offsetof(fp_plan_header, reserved1) == 60);
 static_assert(sizeof(fp_row_tile) == 48);
 static_assert(offsetof(fp_row_tile, tile_class) == 0);
 static_assert(offsetof(fp_row_tile, token_begin) == 4);
@@ -90,7 +94,7 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 352);
+static_assert(sizeof(fp_attention_args) == 360);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, q_dtype) == 4);
 static_assert(offsetof(fp_attention_args, dtype) == 8);
@@ -126,33 +130,34 @@ static_assert(offsetof(fp_attention_args, partials_offset) == 124);
 static_assert(offsetof(fp_attention_args, rows_offset) == 128);
 static_assert(offsetof(fp_attention_args, tile_classes) == 132);
 static_assert(offsetof(fp_attention_args, launches_merges) == 136);
-static_assert(offsetof(fp_attention_args, trace_capacity) == 140);
-static_assert(offsetof(fp_attention_args, q) == 144);
-static_assert(offsetof(fp_attention_args, q_token_stride) == 152);
-static_assert(offsetof(fp_attention_args, q_head_stride) == 160);
-static_assert(offsetof(fp_attention_args, k) == 168);
-static_assert(offsetof(fp_attention_args, k_page_stride) == 176);
-static_assert(offsetof(fp_attention_args, k_token_stride) == 184);
-static_assert(offsetof(fp_attention_args, k_head_stride) == 192);
-static_assert(offsetof(fp_attention_args, v) == 200);
-static_assert(offsetof(fp_attention_args, v_page_stride) == 208);
-static_assert(offsetof(fp_attention_args, v_token_stride) == 216);
-static_assert(offsetof(fp_attention_args, v_head_stride) == 224);
-static_assert(offsetof(fp_attention_args, q_head_scales) == 232);
-static_assert(offsetof(fp_attention_args, k_head_scales) == 240);
-static_assert(offsetof(fp_attention_args, v_head_scales) == 248);
-static_assert(offsetof(fp_attention_args, out) == 256);
-static_assert(offsetof(fp_attention_args, out_token_stride) == 264);
-static_assert(offsetof(fp_attention_args, out_head_stride) == 272);
-static_assert(offsetof(fp_attention_args, lse) == 280);
-static_assert(offsetof(fp_attention_args, kv_indices) == 288);
-static_assert(offsetof(fp_attention_args, custom_mask) == 296);
-static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 304);
-static_assert(offsetof(fp_attention_args, plan) == 312);
-static_assert(offsetof(fp_attention_args, plan_bytes) == 320);
-static_assert(offsetof(fp_attention_args, workspace) == 328);
-static_assert(offsetof(fp_attention_args, workspace_bytes) == 336);
-static_assert(offsetof(fp_attention_args, trace) == 344);
+static_assert(offsetof(fp_attention_args, splits_sms) == 140);
+static_assert(offsetof(fp_attention_args, trace_capacity) == 144);
+static_assert(offsetof(fp_attention_args, q) == 152);
+static_assert(offsetof(fp_attention_args, q_token_stride) == 160);
+static_assert(offsetof(fp_attention_args, q_head_stride) == 168);
+static_assert(offsetof(fp_attention_args, k) == 176);
+static_assert(offsetof(fp_attention_args, k_page_stride) == 184);
+static_assert(offsetof(fp_attention_args, k_token_stride) == 192);
+static_assert(offsetof(fp_attention_args, k_head_stride) == 200);
+static_assert(offsetof(fp_attention_args, v) == 208);
+static_assert(offsetof(fp_attention_args, v_page_stride) == 216);
+static_assert(offsetof(fp_attention_args, v_token_stride) == 224);
+static_assert(offsetof(fp_attention_args, v_head_stride) == 232);
+static_assert(offsetof(fp_attention_args, q_head_scales) == 240);
+static_assert(offsetof(fp_attention_args, k_head_scales) == 248);
+static_assert(offsetof(fp_attention_args, v_head_scales) == 256);
+static_assert(offsetof(fp_attention_args, out) == 264);
+static_assert(offsetof(fp_attention_args, out_token_stride) == 272);
+static_assert(offsetof(fp_attention_args, out_head_stride) == 280);
+static_assert(offsetof(fp_attention_args, lse) == 288);
+static_assert(offsetof(fp_attention_args, kv_indices) == 296);
+static_assert(offsetof(fp_attention_args, custom_mask) == 304);
+static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 312);
+static_assert(offsetof(fp_attention_args, plan) == 320);
+static_assert(offsetof(fp_attention_args, plan_bytes) == 328);
+static_assert(offsetof(fp_attention_args, workspace) == 336);
+static_assert(offsetof(fp_attention_args, workspace_bytes) == 344);
+static_assert(offsetof(fp_attention_args, trace) == 352);
 static_assert(sizeof(fp_plan_decode_args) == 184);
 static_assert(offsetof(fp_plan_decode_args, struct_size) == 0);
 static_assert(offsetof(fp_plan_decode_args, max_requests) == 4);
@@ -382,6 +387,10 @@ inline constexpr Field fp_plan_header_fields[] = {
     {static_cast<Kind>(0), 36},
     {static_cast<Kind>(0), 40},
     {static_cast<Kind>(0), 44},
+    {static_cast<Kind>(0), 48},
+    {static_cast<Kind>(0), 52},
+    {static_cast<Kind>(0), 56},
+    {static_cast<Kind>(0), 60},
 };
 inline constexpr Field fp_row_tile_fields[] = {
     {static_cast<Kind>(0), 0},
@@ -483,7 +492,7 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 132},
     {static_cast<Kind>(0), 136},
     {static_cast<Kind>(0), 140},
-    {static_cast<Kind>(3), 144},
+    {static_cast<Kind>(0), 144},
     {static_cast<Kind>(3), 152},
     {static_cast<Kind>(3), 160},
     {static_cast<Kind>(3), 168},
@@ -509,6 +518,7 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 328},
     {static_cast<Kind>(3), 336},
     {static_cast<Kind>(3), 344},
+    {static_cast<Kind>(3), 352},
 };
 inline constexpr Field fp_plan_decode_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -711,7 +721,7 @@ inline constexpr Field fp_sample_args_fields[] = {
 inline constexpr Struct structs[] = {
     {48, fp_device_info_fields, 9},
     {32, fp_memory_usage_fields, 4},
-    {48, fp_plan_header_fields, 12},
+    {64, fp_plan_header_fields, 16},
     {48, fp_row_tile_fields, 12},
     {32, fp_work_item_fields, 8},
     {32, fp_merge_item_fields, 8},
@@ -719,7 +729,7 @@ inline constexpr Struct structs[] = {
     {16, fp_trace_header_fields, 4},
     {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
-    {352, fp_attention_args_fields, 62},
+    {360, fp_attention_args_fields, 63},
     {184, fp_plan_decode_args_fields, 37},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},

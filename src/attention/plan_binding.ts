@@ -58,6 +58,7 @@ export function bindHostPlan(
       args.maxMerges = hasFixedCapacity ? layout.maxMerges : plan.numMerges;
       args.numKvIndices = hasFixedCapacity ? layout.maxKvIndices : plan.numKvIndices;
       args.launchesMerges = plan.launchesMerges ? 1 : 0;
+      args.splitsSms = plan.splitsSms ? 1 : 0;
     },
   };
 }
@@ -85,6 +86,7 @@ export function bindDevicePlan(
       args.maxMerges = frame.layout.maxMerges;
       args.numKvIndices = shape.maxKvIndices;
       args.launchesMerges = 0;
+      args.splitsSms = 0;
     },
   };
 }

@@ -20,7 +20,7 @@ import { checkTracedPlan } from "./traced_plan.ts";
 export function traceSvg(plan: Plan, records: readonly TraceRecord[]): string {
   checkTracedPlan(plan, records);
   const predicted = loadsOfPlan(plan, plan);
-  const numShares = predicted.length - plan.limits.prefillCtas;
+  const { numShares } = plan;
   const firstQueued = plan.numWorkItems - plan.numQueuedPieces - plan.numQueuedItems;
   const measured: ItemLoad[][] = predicted.map(() => []);
   for (const { workItem, numKvHeads, cta, beginNs, endNs } of records) {

@@ -210,7 +210,7 @@ export class MemoryUsage {
 
 /** `struct fp_plan_header` in 4-byte words: its length, and where each field is. */
 export const PLAN_HEADER = {
-  words: 12,
+  words: 16,
   numTiles: 0,
   numWorkItems: 1,
   numCtas: 2,
@@ -223,18 +223,22 @@ export const PLAN_HEADER = {
   queueNext: 9,
   status: 10,
   statusRequest: 11,
+  numPrefillCtas: 12,
+  startGate: 13,
+  reserved0: 14,
+  reserved1: 15,
 } as const;
 
 /** `struct fp_plan_header`: pass `bytes` to the library. */
 export class PlanHeader {
   /** Bytes of the struct. */
-  static readonly byteLength = 48;
+  static readonly byteLength = 64;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #i32: Int32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(48);
+    const buffer = new ArrayBuffer(64);
     this.bytes = new Uint8Array(buffer);
     this.#i32 = new Int32Array(buffer);
   }
@@ -333,6 +337,38 @@ export class PlanHeader {
   }
   set statusRequest(value: number) {
     this.#i32[11] = value;
+  }
+
+  /** i32: CTAs that draw from the queue, those of the lowest indices; 0 if the queue is empty */
+  get numPrefillCtas(): number {
+    return this.#i32[12];
+  }
+  set numPrefillCtas(value: number) {
+    this.#i32[12] = value;
+  }
+
+  /** i32: 0; written by a run whose splits_sms is 1, read by nobody */
+  get startGate(): number {
+    return this.#i32[13];
+  }
+  set startGate(value: number) {
+    this.#i32[13] = value;
+  }
+
+  /** i32 */
+  get reserved0(): number {
+    return this.#i32[14];
+  }
+  set reserved0(value: number) {
+    this.#i32[14] = value;
+  }
+
+  /** i32 */
+  get reserved1(): number {
+    return this.#i32[15];
+  }
+  set reserved1(value: number) {
+    this.#i32[15] = value;
   }
 }
 
@@ -916,7 +952,7 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 88,
+  words: 90,
   structSize: 0,
   qDtype: 1,
   dtype: 2,
@@ -952,39 +988,40 @@ export const ATTENTION_ARGS = {
   rowsOffset: 32,
   tileClasses: 33,
   launchesMerges: 34,
-  traceCapacity: 35,
-  q: 36,
-  qTokenStride: 38,
-  qHeadStride: 40,
-  k: 42,
-  kPageStride: 44,
-  kTokenStride: 46,
-  kHeadStride: 48,
-  v: 50,
-  vPageStride: 52,
-  vTokenStride: 54,
-  vHeadStride: 56,
-  qHeadScales: 58,
-  kHeadScales: 60,
-  vHeadScales: 62,
-  out: 64,
-  outTokenStride: 66,
-  outHeadStride: 68,
-  lse: 70,
-  kvIndices: 72,
-  customMask: 74,
-  customMaskBytes: 76,
-  plan: 78,
-  planBytes: 80,
-  workspace: 82,
-  workspaceBytes: 84,
-  trace: 86,
+  splitsSms: 35,
+  traceCapacity: 36,
+  q: 38,
+  qTokenStride: 40,
+  qHeadStride: 42,
+  k: 44,
+  kPageStride: 46,
+  kTokenStride: 48,
+  kHeadStride: 50,
+  v: 52,
+  vPageStride: 54,
+  vTokenStride: 56,
+  vHeadStride: 58,
+  qHeadScales: 60,
+  kHeadScales: 62,
+  vHeadScales: 64,
+  out: 66,
+  outTokenStride: 68,
+  outHeadStride: 70,
+  lse: 72,
+  kvIndices: 74,
+  customMask: 76,
+  customMaskBytes: 78,
+  plan: 80,
+  planBytes: 82,
+  workspace: 84,
+  workspaceBytes: 86,
+  trace: 88,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 352;
+  static readonly byteLength = 360;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -993,13 +1030,13 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(352);
+    const buffer = new ArrayBuffer(360);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 352;
+    this.#u32[0] = 360;
   }
 
   /** i32: of q: dtype, or FP_E4M3 beside keys and values of FP_E4M3 */
@@ -1274,220 +1311,228 @@ export class AttentionArgs {
     this.#i32[34] = value;
   }
 
-  /** i32: records that trace has room for; unused without one */
-  get traceCapacity(): number {
+  /** i32: 1: shares and queue may be laid for SMs of their own each, so their kernels should run at the same time */
+  get splitsSms(): number {
     return this.#i32[35];
   }
-  set traceCapacity(value: number) {
+  set splitsSms(value: number) {
     this.#i32[35] = value;
+  }
+
+  /** i32: records that trace has room for; unused without one */
+  get traceCapacity(): number {
+    return this.#i32[36];
+  }
+  set traceCapacity(value: number) {
+    this.#i32[36] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
   get q(): number {
-    return this.#f64[18];
-  }
-  set q(value: number) {
-    this.#f64[18] = value;
-  }
-
-  /** f64 */
-  get qTokenStride(): number {
     return this.#f64[19];
   }
-  set qTokenStride(value: number) {
+  set q(value: number) {
     this.#f64[19] = value;
   }
 
   /** f64 */
-  get qHeadStride(): number {
+  get qTokenStride(): number {
     return this.#f64[20];
   }
-  set qHeadStride(value: number) {
+  set qTokenStride(value: number) {
     this.#f64[20] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[21];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[21] = value;
   }
 
   /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
   get k(): number {
-    return this.#f64[21];
-  }
-  set k(value: number) {
-    this.#f64[21] = value;
-  }
-
-  /** f64 */
-  get kPageStride(): number {
     return this.#f64[22];
   }
-  set kPageStride(value: number) {
+  set k(value: number) {
     this.#f64[22] = value;
   }
 
   /** f64 */
-  get kTokenStride(): number {
+  get kPageStride(): number {
     return this.#f64[23];
   }
-  set kTokenStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[23] = value;
   }
 
   /** f64 */
-  get kHeadStride(): number {
+  get kTokenStride(): number {
     return this.#f64[24];
   }
-  set kHeadStride(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[24] = value;
   }
 
   /** f64 */
-  get v(): number {
+  get kHeadStride(): number {
     return this.#f64[25];
   }
-  set v(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[25] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get v(): number {
     return this.#f64[26];
   }
-  set vPageStride(value: number) {
+  set v(value: number) {
     this.#f64[26] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get vPageStride(): number {
     return this.#f64[27];
   }
-  set vTokenStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[27] = value;
   }
 
   /** f64 */
-  get vHeadStride(): number {
+  get vTokenStride(): number {
     return this.#f64[28];
   }
-  set vHeadStride(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[28] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[29];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[29] = value;
   }
 
   /** f64: f32 [num_qo_heads], positive; 0: all 1 */
   get qHeadScales(): number {
-    return this.#f64[29];
+    return this.#f64[30];
   }
   set qHeadScales(value: number) {
-    this.#f64[29] = value;
+    this.#f64[30] = value;
   }
 
   /** f64: f32 [num_kv_heads], positive; 0: all 1 */
   get kHeadScales(): number {
-    return this.#f64[30];
+    return this.#f64[31];
   }
   set kHeadScales(value: number) {
-    this.#f64[30] = value;
+    this.#f64[31] = value;
   }
 
   /** f64 */
   get vHeadScales(): number {
-    return this.#f64[31];
+    return this.#f64[32];
   }
   set vHeadScales(value: number) {
-    this.#f64[31] = value;
+    this.#f64[32] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
   get out(): number {
-    return this.#f64[32];
-  }
-  set out(value: number) {
-    this.#f64[32] = value;
-  }
-
-  /** f64 */
-  get outTokenStride(): number {
     return this.#f64[33];
   }
-  set outTokenStride(value: number) {
+  set out(value: number) {
     this.#f64[33] = value;
   }
 
   /** f64 */
-  get outHeadStride(): number {
+  get outTokenStride(): number {
     return this.#f64[34];
   }
-  set outHeadStride(value: number) {
+  set outTokenStride(value: number) {
     this.#f64[34] = value;
+  }
+
+  /** f64 */
+  get outHeadStride(): number {
+    return this.#f64[35];
+  }
+  set outHeadStride(value: number) {
+    this.#f64[35] = value;
   }
 
   /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
   get lse(): number {
-    return this.#f64[35];
+    return this.#f64[36];
   }
   set lse(value: number) {
-    this.#f64[35] = value;
+    this.#f64[36] = value;
   }
 
   /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
   get kvIndices(): number {
-    return this.#f64[36];
+    return this.#f64[37];
   }
   set kvIndices(value: number) {
-    this.#f64[36] = value;
+    this.#f64[37] = value;
   }
 
   /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
   get customMask(): number {
-    return this.#f64[37];
+    return this.#f64[38];
   }
   set customMask(value: number) {
-    this.#f64[37] = value;
+    this.#f64[38] = value;
   }
 
   /** f64 */
   get customMaskBytes(): number {
-    return this.#f64[38];
+    return this.#f64[39];
   }
   set customMaskBytes(value: number) {
-    this.#f64[38] = value;
+    this.#f64[39] = value;
   }
 
   /** f64: i32 [plan_bytes / 4] */
   get plan(): number {
-    return this.#f64[39];
+    return this.#f64[40];
   }
   set plan(value: number) {
-    this.#f64[39] = value;
+    this.#f64[40] = value;
   }
 
   /** f64 */
   get planBytes(): number {
-    return this.#f64[40];
+    return this.#f64[41];
   }
   set planBytes(value: number) {
-    this.#f64[40] = value;
+    this.#f64[41] = value;
   }
 
   /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
   get workspace(): number {
-    return this.#f64[41];
+    return this.#f64[42];
   }
   set workspace(value: number) {
-    this.#f64[41] = value;
+    this.#f64[42] = value;
   }
 
   /** f64 */
   get workspaceBytes(): number {
-    return this.#f64[42];
+    return this.#f64[43];
   }
   set workspaceBytes(value: number) {
-    this.#f64[42] = value;
+    this.#f64[43] = value;
   }
 
   /** f64: fp_trace_header, then fp_trace_record[trace_capacity]; a multiple of 16; 0: none */
   get trace(): number {
-    return this.#f64[43];
+    return this.#f64[44];
   }
   set trace(value: number) {
-    this.#f64[43] = value;
+    this.#f64[44] = value;
   }
 }
 
@@ -3292,7 +3337,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_plan_header",
-    byteLength: 48,
+    byteLength: 64,
     fields: [
       ["num_tiles", "i32", 0],
       ["num_work_items", "i32", 4],
@@ -3306,6 +3351,10 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["queue_next", "i32", 36],
       ["status", "i32", 40],
       ["status_request", "i32", 44],
+      ["num_prefill_ctas", "i32", 48],
+      ["start_gate", "i32", 52],
+      ["reserved0", "i32", 56],
+      ["reserved1", "i32", 60],
     ],
   },
   {
@@ -3401,7 +3450,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 352,
+    byteLength: 360,
     fields: [
       ["struct_size", "u32", 0],
       ["q_dtype", "i32", 4],
@@ -3438,33 +3487,34 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["rows_offset", "i32", 128],
       ["tile_classes", "i32", 132],
       ["launches_merges", "i32", 136],
-      ["trace_capacity", "i32", 140],
-      ["q", "f64", 144],
-      ["q_token_stride", "f64", 152],
-      ["q_head_stride", "f64", 160],
-      ["k", "f64", 168],
-      ["k_page_stride", "f64", 176],
-      ["k_token_stride", "f64", 184],
-      ["k_head_stride", "f64", 192],
-      ["v", "f64", 200],
-      ["v_page_stride", "f64", 208],
-      ["v_token_stride", "f64", 216],
-      ["v_head_stride", "f64", 224],
-      ["q_head_scales", "f64", 232],
-      ["k_head_scales", "f64", 240],
-      ["v_head_scales", "f64", 248],
-      ["out", "f64", 256],
-      ["out_token_stride", "f64", 264],
-      ["out_head_stride", "f64", 272],
-      ["lse", "f64", 280],
-      ["kv_indices", "f64", 288],
-      ["custom_mask", "f64", 296],
-      ["custom_mask_bytes", "f64", 304],
-      ["plan", "f64", 312],
-      ["plan_bytes", "f64", 320],
-      ["workspace", "f64", 328],
-      ["workspace_bytes", "f64", 336],
-      ["trace", "f64", 344],
+      ["splits_sms", "i32", 140],
+      ["trace_capacity", "i32", 144],
+      ["q", "f64", 152],
+      ["q_token_stride", "f64", 160],
+      ["q_head_stride", "f64", 168],
+      ["k", "f64", 176],
+      ["k_page_stride", "f64", 184],
+      ["k_token_stride", "f64", 192],
+      ["k_head_stride", "f64", 200],
+      ["v", "f64", 208],
+      ["v_page_stride", "f64", 216],
+      ["v_token_stride", "f64", 224],
+      ["v_head_stride", "f64", 232],
+      ["q_head_scales", "f64", 240],
+      ["k_head_scales", "f64", 248],
+      ["v_head_scales", "f64", 256],
+      ["out", "f64", 264],
+      ["out_token_stride", "f64", 272],
+      ["out_head_stride", "f64", 280],
+      ["lse", "f64", 288],
+      ["kv_indices", "f64", 296],
+      ["custom_mask", "f64", 304],
+      ["custom_mask_bytes", "f64", 312],
+      ["plan", "f64", 320],
+      ["plan_bytes", "f64", 328],
+      ["workspace", "f64", 336],
+      ["workspace_bytes", "f64", 344],
+      ["trace", "f64", 352],
     ],
   },
   {

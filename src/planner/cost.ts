@@ -19,7 +19,31 @@ export interface CostModel {
   readonly partialRow: number;
   /** True if CTAs that have nothing to do leave their part of memory's rate to the others, so that a few idle ones cost decoding nothing. */
   readonly sharesBandwidth: boolean;
+  /** For splitting the SMs of a mixed batch; undefined: never split. */
+  readonly split?: SplitCosts;
 }
+
+/**
+ * What decides how the SMs of a mixed batch are split, in nanoseconds. Only the relation of the first two matters for where: it is about the same for all
+ * head dims and dtypes, since a token's bytes and products grow alike.
+ */
+export interface SplitCosts {
+  /** One KV token of a prefill tile of 128 rows, on an SM by itself. */
+  readonly prefillTokenNs: number;
+  /** One KV token of a decode tile, on the whole device: at memory's full rate. */
+  readonly decodeTokenNs: number;
+  /** The part of all SMs that reads at memory's full rate; with fewer, the rate falls in proportion. */
+  readonly fullRateSms: number;
+  /** What a split must save: two branches take that long to begin and to join. */
+  readonly forkNs: number;
+}
+
+/**
+ * An H100 at head dim 128 in bf16. A prefill token of 128 rows is 65.5 kFLOP, at 750 TFLOP/s over 132 SMs: 11.5 ns. A decode token is 512 bytes, 41 ns of
+ * one of 264 CTAs at 3.3 TB/s. About 60 of the 132 SMs, with two such CTAs each, have enough copies under way for memory's full rate. Unmeasured:
+ * the last, and the time to fork and join.
+ */
+const H100_SPLIT: SplitCosts = { prefillTokenNs: 11.5, decodeTokenNs: 41 / 264, fullRateSms: 60 / 132, forkNs: 3000 };
 
 /**
  * A GPU. Both kinds of tiles cost about the same a token: at head dim 128 a decode tile reads 512 bytes (41 ns at an H100's 3.3 TB/s over
@@ -33,6 +57,7 @@ export const GPU_COSTS: CostModel = {
   prefillItem: 128,
   partialRow: 2,
   sharesBandwidth: true,
+  split: H100_SPLIT,
 };
 
 /**

@@ -22,12 +22,12 @@ export interface ItemLoad {
 }
 
 /**
- * Items of each CTA, in the order they run: first the CTAs with shares, then those that draw from the queue, as they would draw if the costs
- * were exact.
+ * Items of each CTA, in the order they run: first the `numShares` CTAs with shares, then the `numPrefillCtas` that draw from the queue, as they would
+ * draw if the costs were exact.
  */
 export function loadsOfPlan(plan: Plan, config: CostedConfig): ItemLoad[][] {
   const ctaBegin = ctaBeginOfPlan(plan);
-  const shares = Array.from({ length: ctaBegin.length - 1 }, (_, cta) => {
+  const shares = Array.from({ length: plan.numShares }, (_, cta) => {
     const count = ctaBegin[cta + 1] - ctaBegin[cta];
     return Array.from({ length: count }, (_, i) => loadOfItem(plan, config, ctaBegin[cta] + i, 0));
   });
@@ -35,9 +35,9 @@ export function loadsOfPlan(plan: Plan, config: CostedConfig): ItemLoad[][] {
 }
 
 function queueLoads(plan: Plan, config: CostedConfig): ItemLoad[][] {
-  const { numWorkItems, numQueuedPieces, numQueuedItems, numKvHeads } = plan;
+  const { numWorkItems, numQueuedPieces, numQueuedItems, numKvHeads, numPrefillCtas } = plan;
   const firstItem = numWorkItems - numQueuedItems;
-  const loads: ItemLoad[][] = Array.from({ length: config.limits.prefillCtas }, () => []);
+  const loads: ItemLoad[][] = Array.from({ length: numPrefillCtas }, () => []);
   const totals = loads.map(() => 0);
   const draw = (load: ItemLoad): void => {
     const cta = totals.indexOf(Math.min(...totals));

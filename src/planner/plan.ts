@@ -151,6 +151,12 @@ export interface Plan {
   readonly tileClasses: number;
   /** `launches_merges` of `fp_attention_args`: true if some merge needs a launch of its own. */
   readonly launchesMerges: boolean;
+  /** CTAs that shares were laid for, those of the lowest indices. Fewer than `limits.numCtas` if the SMs are split (`sm_split.ts`). */
+  readonly numShares: number;
+  /** CTAs that draw from the queue; 0 if it is empty. Fewer than `limits.prefillCtas` if the SMs are split. */
+  readonly numPrefillCtas: number;
+  /** `splits_sms` of `fp_attention_args`: true if shares and queue may have SMs of their own each, and so run at the same time. */
+  readonly splitsSms: boolean;
   /** True if every plan of this planner lies in the same layout. */
   readonly hasFixedCapacity: boolean;
   /** CTAs and tiles that it was made for. */

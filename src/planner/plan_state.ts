@@ -32,6 +32,9 @@ export class PlanState implements Plan {
   workspaceBytes = 0;
   tileClasses = 0;
   launchesMerges = false;
+  numShares = 0;
+  numPrefillCtas = 0;
+  splitsSms = false;
   readonly hasFixedCapacity: boolean;
   readonly limits: PlannerLimits;
   readonly costs: CostModel;
@@ -52,4 +55,9 @@ export class PlanState implements Plan {
     this.kvIndices.length = numLevels;
     this.kvIndexCounts.length = numLevels;
   }
+}
+
+/** Bytes of workspace: an f32 row and its LSE for each partial row. */
+export function workspaceBytesOf(maxPartialRows: number, headDimVo: number): number {
+  return maxPartialRows * (headDimVo + 1) * 4;
 }

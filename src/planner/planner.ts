@@ -21,7 +21,7 @@ import { RunMerger, writeCutMerges } from "./merges.ts";
 import { PieceSchedule } from "./piece_schedule.ts";
 import { Pieces } from "./pieces.ts";
 import type { Plan, PlanFrame } from "./plan.ts";
-import { PlanState } from "./plan_state.ts";
+import { PlanState, workspaceBytesOf } from "./plan_state.ts";
 import {
   type AttentionProblem,
   checkConfig,
@@ -35,6 +35,7 @@ import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from
 import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
+import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -218,7 +219,10 @@ class WorkPlanner implements Planner {
 
   #schedule(words: Int32Array, layout: PlanLayout): void {
     const scheduler = this.#scheduler;
+    const state = this.#state;
     scheduler.begin();
+    state.numPrefillCtas = prefillCtasOf(this.config, this.#tiles);
+    state.numShares = sharesBeside(this.config, state.numPrefillCtas);
     if (this.#pieces !== undefined && this.#pieceSchedule !== undefined) {
       scheduler.reserveCutUnits(layout.maxMerges);
       this.#pieces.cut(words, layout, this.#tiles);
@@ -226,8 +230,8 @@ class WorkPlanner implements Planner {
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
       return;
     }
-    layShares(this.config, this.#tiles, scheduler, words, layout);
-    this.#queue.append(this.#tiles, scheduler, words, layout);
+    layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
+    this.#queue.append(this.#tiles, scheduler, words, layout, state.numPrefillCtas);
   }
 
   #finish(
@@ -253,8 +257,10 @@ class WorkPlanner implements Planner {
       state.maxPartialRows = state.numPartialRows;
       state.tileClasses = this.#tiles.classes;
       state.launchesMerges = numLaunchedMerges > 0;
+      state.splitsSms = state.numShares < this.config.limits.numCtas;
     } else {
       state.tileClasses = this.#classesOfCapacity();
+      state.splitsSms = maySplitSms(this.config);
       state.launchesMerges = this.config.capacity!.maxLevels > 1 || (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
     }
     state.workspaceBytes = workspaceBytesOf(state.maxPartialRows, this.config.headDimVo);
@@ -270,6 +276,7 @@ class WorkPlanner implements Planner {
     words[PLAN_HEADER.queueNext] = 0;
     words[PLAN_HEADER.status] = 0;
     words[PLAN_HEADER.statusRequest] = 0;
+    words[PLAN_HEADER.numPrefillCtas] = state.numPrefillCtas;
   }
 
   /** Classes that some batch within the capacity may need. */
@@ -377,11 +384,6 @@ class WorkPlanner implements Planner {
       pieces,
     });
   }
-}
-
-/** An f32 row and its LSE for each partial row. */
-function workspaceBytesOf(maxPartialRows: number, headDimVo: number): number {
-  return maxPartialRows * (headDimVo + 1) * 4;
 }
 
 /** The page table of levels that are no more than one row of pages for each request. */

@@ -125,9 +125,16 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
   expectInteger("limits.prefillKvTile", limits.prefillKvTile, 1, 65536);
   expectInteger("limits.prefillCtas", limits.prefillCtas, 0, 65535);
   for (const [name, value] of Object.entries(costs)) {
-    if (name === "sharesBandwidth") continue;
+    if (name === "sharesBandwidth" || name === "split") continue;
     // Only partial rows may be free: work without cost has no place on the line that the scheduler cuts.
     expectInteger(`costs.${name}`, value, name === "partialRow" ? 0 : 1, 65536);
+  }
+  for (const [name, value] of Object.entries(costs.split ?? {})) {
+    if (!(value > 0 && value < 1e9) || (name === "fullRateSms" && value > 1)) {
+      throw new InvalidArgumentError(
+        `Cannot create planner: costs.split.${name} is ${value}. Pass a number above 0, for fullRateSms at most 1.`,
+      );
+    }
   }
   return {
     numQoHeads,

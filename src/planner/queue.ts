@@ -53,10 +53,10 @@ export class Queue {
     this.#config = config;
   }
 
-  /** Appends the queue's items to the schedule. */
-  append(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout): void {
+  /** Appends the queue's items to the schedule, for so many CTAs. */
+  append(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, numCtas: number): void {
     const { queueCount, unitCost } = tiles;
-    const { numKvHeads, limits: { prefillCtas } } = this.#config;
+    const { numKvHeads } = this.#config;
     this.numPieces = 0;
     this.numItems = 0;
     if (queueCount === 0) return;
@@ -66,21 +66,21 @@ export class Queue {
     // Tiles [0, firstWhole) and [endWhole, queueCount) are cut.
     let firstWhole = 0;
     let endWhole = queueCount;
-    if (numUnits <= prefillCtas) {
+    if (numUnits <= numCtas) {
       firstWhole = queueCount;
     } else {
-      const longest = 0.5 * tiles.queueCost / prefillCtas;
+      const longest = 0.5 * tiles.queueCost / numCtas;
       while (firstWhole < queueCount && unitCost[order[firstWhole]] > longest) firstWhole++;
       const isLike = unitCost[order[queueCount - 1]] >= LIKE_LENGTH * unitCost[order[0]];
-      const rounds = Math.floor(numUnits / prefillCtas);
-      const left = numUnits - rounds * prefillCtas;
-      if (firstWhole === 0 && isLike && left > 0 && prefillCtas - left > MAX_IDLE_SHARE * numUnits) {
-        endWhole = Math.floor(rounds * prefillCtas / numKvHeads);
+      const rounds = Math.floor(numUnits / numCtas);
+      const left = numUnits - rounds * numCtas;
+      if (firstWhole === 0 && isLike && left > 0 && numCtas - left > MAX_IDLE_SHARE * numUnits) {
+        endWhole = Math.floor(rounds * numCtas / numKvHeads);
       }
     }
     const firstItem = scheduler.numWorkItems;
-    this.#cut(tiles, scheduler, words, layout, 0, firstWhole);
-    this.#cut(tiles, scheduler, words, layout, endWhole, queueCount);
+    this.#cut(tiles, scheduler, words, layout, 0, firstWhole, numCtas);
+    this.#cut(tiles, scheduler, words, layout, endWhole, queueCount, numCtas);
     this.numPieces = scheduler.numWorkItems - firstItem;
     scheduler.appendWhole(words, layout, order, firstWhole, endWhole);
     this.numItems = Math.max(0, endWhole - firstWhole);
@@ -134,12 +134,20 @@ export class Queue {
     }
   }
 
-  #cut(tiles: TileList, scheduler: Scheduler, words: Int32Array, layout: PlanLayout, begin: number, end: number): void {
+  #cut(
+    tiles: TileList,
+    scheduler: Scheduler,
+    words: Int32Array,
+    layout: PlanLayout,
+    begin: number,
+    end: number,
+    numCtas: number,
+  ): void {
     if (begin >= end) return;
     let cost = 0;
     for (let i = begin; i < end; i++) cost += tiles.unitCost[this.#order[i]];
-    const { numKvHeads, limits: { prefillCtas } } = this.#config;
-    scheduler.cut(words, layout, this.#order, begin, end, cost * numKvHeads, prefillCtas, -1, true);
+    const { numKvHeads } = this.#config;
+    scheduler.cut(words, layout, this.#order, begin, end, cost * numKvHeads, numCtas, -1, true);
   }
 
   /** Counting sort by steps, the most first; tiles of as many steps stay in order. */

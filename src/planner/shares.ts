@@ -21,28 +21,33 @@ import { TILE_PREFILL, type TileList } from "./tiles.ts";
 /** Shares of whole units are worth it if at least this part of the CTAs has one. */
 const MIN_BUSY_CTAS = 0.9;
 
-/** Appends the items of all shares, and says which CTA has which. */
+/**
+ * Appends the items of all shares, and says which CTA has which.
+ *
+ * @param maxShares CTAs that may have one, those of the lowest indices.
+ */
 export function layShares(
   config: CheckedConfig,
   tiles: TileList,
   scheduler: Scheduler,
   words: Int32Array,
   layout: PlanLayout,
+  maxShares: number,
 ): void {
   const { numKvHeads, limits: { numCtas, prefillCtas }, costs: { sharesBandwidth } } = config;
   const { shareTiles, shareCount, shareCost, classes } = tiles;
   const isDecode = prefillCtas > 0 || (classes & (1 << TILE_PREFILL)) === 0;
   const numUnits = shareCount * numKvHeads;
-  let numShares = numCtas;
+  let numShares = maxShares;
   if (sharesBandwidth && isDecode) {
-    const longest = stepsOfPieces(config, tiles);
+    const longest = stepsOfPieces(config, tiles, maxShares);
     if (longest > 0) {
       spreadUnits(config, tiles, scheduler, words, layout, longest);
       return;
     }
-    if (numUnits > numCtas && areAlike(tiles)) {
-      const wholeShares = Math.ceil(numUnits / Math.ceil(numUnits / numCtas));
-      if (wholeShares >= MIN_BUSY_CTAS * numCtas) numShares = wholeShares;
+    if (numUnits > maxShares && areAlike(tiles)) {
+      const wholeShares = Math.ceil(numUnits / Math.ceil(numUnits / maxShares));
+      if (wholeShares >= MIN_BUSY_CTAS * maxShares) numShares = wholeShares;
     }
   }
   const { ctaBeginOffset } = layout;

@@ -88,8 +88,9 @@ function piecesOf(steps: number, longest: number): number {
  * more than `MAX_UNEVENNESS` times what equal shares would have.
  */
 export function stepsOfPieces(
-  { numKvHeads, limits: { numCtas } }: CheckedConfig,
+  { numKvHeads }: CheckedConfig,
   { shareTiles, shareCount, numSteps }: TileList,
+  numCtas: number,
 ): number {
   const most = Math.floor(numCtas / numKvHeads);
   if (shareCount > most) return -1;

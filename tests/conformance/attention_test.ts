@@ -13,9 +13,10 @@ import { BatchAttention, type Device, NotSupportedError, openDevice } from "../.
 import { BACKENDS } from "../support/backends.ts";
 import { Random } from "../support/random.ts";
 import { buildBatch } from "./batch.ts";
-import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits, smallCases } from "./cases.ts";
+import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits } from "./cases.ts";
 import { arithmeticOf, checkResult } from "./check.ts";
 import { FP8_HEAD_DIMS, FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
+import { MIXED_DTYPES, smallCases } from "./small_cases.ts";
 import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
@@ -132,8 +133,10 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    // Of each shape and dtype: one for decode, four for prefill, two for merging, two for FP8, and four for prefill in FP8 throughout.
-    const ofDtype = GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2 + FP8_PREFILL_HEAD_DIMS.length * 4;
+    // Of each shape and dtype: one for decode, four for prefill, two for merging, two for FP8, and four for prefill in FP8 throughout. And of each
+    // dtype the mixed batches.
+    const ofShapes = GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2 + FP8_PREFILL_HEAD_DIMS.length * 4;
+    const ofDtype = ofShapes + MIXED_DTYPES.length;
     assert.equal(cases.length, GRID.dtype.length * ofDtype);
     for (
       const axis of ["pageSize", "kvLayout", "windowLeft", "windowRight", "sharedLevels", "logitsSoftCap"] as const

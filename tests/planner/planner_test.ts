@@ -201,7 +201,7 @@ describe("planner", () => {
         // The scheduler's line has no partial rows and no second starts of cut units on it: each adds to what it cuts.
         const slack = 3 * piece + 2 * (itemCost + costs.partialRow * rows);
         const firstWhole = plan.numWorkItems - plan.numQueuedItems;
-        for (const part of [loads.slice(0, limits.numCtas), loads.slice(limits.numCtas)]) {
+        for (const part of [loads.slice(0, plan.numShares), loads.slice(plan.numShares)]) {
           const totals = totalsOf(part);
           const share = totals.reduce((a, b) => a + b, 0) / Math.max(1, part.length);
           // Whoever draws a whole unit of the queue last may be that much later than others.

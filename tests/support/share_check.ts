@@ -7,7 +7,8 @@ import type { CheckedConfig } from "../../src/planner/problem.ts";
 
 /** That the shares of a plan are what `src/planner/shares.ts` promises. */
 export function checkShares(plan: Plan, config: CheckedConfig): void {
-  const { limits: { numCtas }, costs, numKvHeads } = config;
+  const { costs, numKvHeads } = config;
+  const { numShares: numCtas } = plan;
   const shares = loadsOfPlan(plan, config).slice(0, numCtas);
   const units = unitsOf(plan, config);
   const isDecode = units.every(({ isDecode }) => isDecode);
@@ -42,7 +43,7 @@ interface Unit {
 function unitsOf(plan: Plan, config: CheckedConfig): Unit[] {
   const { limits } = config;
   const units = new Map<string, Unit>();
-  for (const { item } of loadsOfPlan(plan, config).slice(0, limits.numCtas).flat()) {
+  for (const { item } of loadsOfPlan(plan, config).slice(0, plan.numShares).flat()) {
     const { tile, kvHeadBegin, numKvHeads, kvBegin, kvEnd } = workItemOfPlan(plan, item);
     const isDecode = tileOfPlan(plan, tile).tileClass === "decode";
     const kvTile = isDecode ? limits.decodeKvTile : limits.prefillKvTile;
@@ -91,7 +92,7 @@ function checkSpread(
  */
 function checkEqualShares(plan: Plan, config: CheckedConfig): void {
   const { limits, costs, groupSize } = config;
-  const shares = loadsOfPlan(plan, config).slice(0, limits.numCtas);
+  const shares = loadsOfPlan(plan, config).slice(0, plan.numShares);
   let lineCost = 0;
   let largestItem = 0;
   let largestMove = 0;
@@ -115,7 +116,7 @@ function checkEqualShares(plan: Plan, config: CheckedConfig): void {
     }
     return total;
   });
-  const equal = lineCost / limits.numCtas;
+  const equal = lineCost / plan.numShares;
   // Shares end at whole numbers: 1 more.
   const bound = 1.5 * largestItem + 2 * largestMove + 1;
   totals.forEach((total, cta) =>
@@ -134,7 +135,7 @@ export function checkPieceShares(plan: Plan, config: CheckedConfig): void {
   const { limits, costs, groupSize } = config;
   const loads = loadsOfPlan(plan, config);
   for (
-    const [name, ctas] of [["share", loads.slice(0, limits.numCtas)], ["queue", loads.slice(limits.numCtas)]] as const
+    const [name, ctas] of [["share", loads.slice(0, plan.numShares)], ["queue", loads.slice(plan.numShares)]] as const
   ) {
     if (ctas.length === 0) continue;
     const totals = totalsOf(ctas);

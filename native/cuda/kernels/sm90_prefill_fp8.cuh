@@ -12,10 +12,12 @@ __device__ __forceinline__ void prefill_fp8_sm90(const PrefillParams90 &p) {
   using Shared = PrefillFp8Shared90<Traits>;
   static_assert(sizeof(Shared) <= prefill_shared_bytes_fp8_sm90(Traits::kTile, Traits::kDimQk));
   Shared &shared = *reinterpret_cast<Shared *>(shared_memory);
+  const bool has_units = draws_units(p.attention);
   if (threadIdx.x == 0) {
     shared.init_barriers();
     ptx::mbarrier_fence_init();
   }
+  if (!has_units) return;
   begin_trace(p.attention, shared.trace_begin, threadIdx.x == 0);
   __syncthreads();
   if (threadIdx.x < 128) {

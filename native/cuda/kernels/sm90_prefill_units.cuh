@@ -4,6 +4,9 @@
 
 namespace fp {
 
+// False for the CTAs of the launch that the plan has no work for: their SMs are for decode tiles.
+__device__ __forceinline__ bool draws_units(const AttentionParams &p) { return static_cast<i32>(blockIdx.x) < __ldg(&p.header->num_prefill_ctas); }
+
 // Draws units and publishes them. By one warp of the CTA.
 template <typename Traits>
 class UnitDrawer {
@@ -17,7 +20,7 @@ class UnitDrawer {
     PrefillUnit &unit = shared.units[position.slot()];
     ptx::mbarrier_wait_asleep(ptx::shared_address(&shared.unit_empty[position.slot()]), position.phase() ^ 1);
     const QueueSize size(p);
-    const i32 drawn = index == 0 ? static_cast<i32>(blockIdx.x) : draw(p, size.num_units, lane);
+    const i32 drawn = index == 0 ? static_cast<i32>(blockIdx.x) : draw(p, size, lane);
     if (drawn < size.num_units) {
       i32 item = size.first_item + drawn;
       i32 head = 0;
@@ -46,6 +49,7 @@ class UnitDrawer {
     i32 num_whole;
     i32 first_item;  // of the pieces; the whole items follow them
     i32 num_units;
+    i32 num_ctas;  // that draw
     __device__ __forceinline__ explicit QueueSize(const AttentionParams &p) {
       asm volatile("" ::: "memory");
       const i32 num_items = max(min(p.header->num_work_items, p.max_work_items), 0);
@@ -53,19 +57,20 @@ class UnitDrawer {
       num_pieces = max(min(p.header->num_queued_pieces, num_items - num_whole), 0);
       first_item = num_items - num_whole - num_pieces;
       num_units = num_pieces + num_whole * p.num_kv_heads;
+      num_ctas = p.header->num_prefill_ctas;
     }
   };
 
   // The first units are dealt out by CTA, and drawing starts behind them. Each unit means one draw by the CTA that had it: num_units draws in
   // all. The last of them leaves the counter as the plan had it.
-  __device__ __forceinline__ i32 draw(const AttentionParams &p, i32 num_units, u32 lane) const {
+  __device__ __forceinline__ i32 draw(const AttentionParams &p, const QueueSize &size, u32 lane) const {
     i32 drawn = 0;
     if (lane == 0) {
       int *counter = const_cast<int *>(&p.header->queue_next);
       drawn = atomicAdd(counter, 1);
-      if (drawn == num_units - 1) *counter = 0;
+      if (drawn == size.num_units - 1) *counter = 0;
     }
-    return __shfl_sync(0xffffffffu, drawn, 0) + static_cast<i32>(ptx::num_ctas_anew());
+    return __shfl_sync(0xffffffffu, drawn, 0) + size.num_ctas;
   }
 };
 

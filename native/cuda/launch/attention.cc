@@ -13,6 +13,7 @@
 #include "cuda.h"
 #include "decode_sm90.h"
 #include "fp8_queries.h"
+#include "launch_branch.h"
 #include "prefill_sm90.h"
 
 namespace fp::cuda {
@@ -140,6 +141,24 @@ bool queues_tall_tiles(CudaDevice &device, int q_dtype, int kv_dtype, int head_d
   return !is_fp8(kv_dtype) || (q_dtype == FP_E4M3 && has_prefill_fp8_sm90(head_dim_qk, head_dim_vo));
 }
 
+// The kernel that walks the shares. Changes params if it needs other queries.
+void launch_shares(const Launch &launch, const fp_attention_args &args, AttentionParams &params, const Variant &variant, bool has_queue) {
+  if (is_fp8(args.q_dtype)) convert_fp8_queries(launch, args, params);
+  const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
+  // Prefill tiles that are not queued are in the shares, which only the kernel for both can walk.
+  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
+  const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles);
+  const bool by_engine = walks_decode && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
+  if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
+}
+
+// A CTA of the queue needs an SM for itself, so these must be there first: behind CTAs of the shares, two or more an SM, they would find none free until
+// those end. A graph may start its branches in any order. Something small before the shares makes them the later ones.
+void delay_shares(const Launch &branch, const fp_attention_args &args) {
+  constexpr size_t offset = offsetof(fp_plan_header, start_gate);
+  FLASHPAGE_CUDA(driver().cuMemsetD8Async(device_address(at<const char>(args.plan) + offset), 0, sizeof(i32), branch.stream), "clearing a word of the plan");
+}
+
 }  // namespace
 
 void attention_limits(CudaDevice &device, int q_dtype, int dtype, int kv_dtype, int head_dim_qk, int head_dim_vo, int, fp_attention_limits &limits) {
@@ -161,14 +180,15 @@ void launch_attention(const Launch &launch, const fp_attention_args &args) {
   const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
   const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
   const bool has_queue = queues_tall_tiles(launch.device, args.q_dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
-  if (has_queue && has_tall_tiles) launch_prefill_sm90(launch, args, params);
-  if (!has_queue || has_short_tiles) {
-    if (is_fp8(args.q_dtype)) convert_fp8_queries(launch, args, params);
-    const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
-    // Prefill tiles that are not queued are in the shares, which only the kernel for both can walk.
-    const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles);
-    const bool by_engine = walks_decode && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
-    if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
+  const bool is_mixed = has_queue && has_tall_tiles && has_short_tiles;
+  if (is_mixed && args.splits_sms != 0) {
+    const ForkedLaunch fork(launch);
+    launch_prefill_sm90(launch, args, params);
+    delay_shares(fork.branch(), args);
+    launch_shares(fork.branch(), args, params, variant, has_queue);
+  } else {
+    if (has_queue && has_tall_tiles) launch_prefill_sm90(launch, args, params);
+    if (!has_queue || has_short_tiles) launch_shares(launch, args, params, variant, has_queue);
   }
   if (args.max_merges == 0 || args.launches_merges == 0) return;
   char name[32];

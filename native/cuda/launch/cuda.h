@@ -20,12 +20,14 @@ struct Kernel {
 
 class CudaDevice;
 class Scratch;
+class LaunchBranch;
 
 // The stream as launchers see it. Its device's context is current.
 struct Launch {
   CudaDevice &device;
   CUstream stream;
   Scratch &scratch;
+  LaunchBranch &branch;  // for what may run beside what is on the stream, see launch_branch.h
 };
 
 // Device memory for what is launched next on this stream, or captured into its graph; later launches there reuse it. 256-byte

@@ -15,7 +15,7 @@ CUstream create_stream() {
 
 }  // namespace
 
-CudaStream::CudaStream(CudaDevice &device) : device_(device), stream_(create_stream()), uploads_(device.staging(), stream_), scratch_(device) {}
+CudaStream::CudaStream(CudaDevice &device) : device_(device), stream_(create_stream()), uploads_(device.staging(), stream_), scratch_(device), branch_(device) {}
 
 CudaStream::~CudaStream() {
   const Driver &cu = driver();
@@ -97,7 +97,7 @@ void CudaStream::launch(Graph &graph) {
 
 Launch CudaStream::launch() {
   device_.make_current();
-  return {device_, stream_, captured_scratch_ ? *captured_scratch_ : scratch_};
+  return {device_, stream_, captured_scratch_ ? *captured_scratch_ : scratch_, branch_};
 }
 
 void CudaStream::attention(const fp_attention_args &args) { launch_attention(launch(), args); }

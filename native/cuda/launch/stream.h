@@ -3,6 +3,7 @@
 
 #include "cuda.h"
 #include "graph.h"
+#include "launch_branch.h"
 #include "memory.h"
 #include "staging.h"
 
@@ -49,6 +50,7 @@ class CudaStream : public Stream {
   const CUstream stream_;
   Uploads uploads_;
   Scratch scratch_;
+  LaunchBranch branch_;
   std::unique_ptr<Scratch> captured_scratch_;  // of the capture under way
 };
 

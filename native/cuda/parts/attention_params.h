@@ -18,6 +18,9 @@ struct PlanHeader {
   int queue_next;
   int status;
   int status_request;
+  int num_prefill_ctas;
+  int start_gate;
+  int reserved[2];
 };
 
 struct RowTile {

@@ -20,11 +20,4 @@ __device__ __forceinline__ u32 thread_anew() {
   return thread;
 }
 
-// The number of CTAs, likewise.
-__device__ __forceinline__ u32 num_ctas_anew() {
-  u32 num_ctas;
-  asm volatile("mov.u32 %0, %%nctaid.x;" : "=r"(num_ctas));
-  return num_ctas;
-}
-
 }  // namespace fp::ptx

@@ -47,6 +47,12 @@ void log_launch(const Function &function) {
   }
 }
 
+// True for the kernel that FLASHPAGE_EMULATED_REFUSED names: as if its launch took more than the GPU has. The context lives on.
+bool is_refused(const Function &function) {
+  const char *name = std::getenv("FLASHPAGE_EMULATED_REFUSED");
+  return name && std::strcmp(name, function.kernel->name) == 0;
+}
+
 CUresult launch(const Function &function, Index3 grid, Index3 block, unsigned shared_bytes, const void *parameter) {
   log_launch(function);
   Launch run{function.kernel, state().library, parameter, grid, block, shared_bytes, seed(), asynchrony(), static_cast<u32>(emulated_sms())};
@@ -151,6 +157,7 @@ CUresult cuLaunchKernel(CUfunction handle, unsigned grid_x, unsigned grid_y, uns
   const bool has_threads = block_x > 0 && block_x <= max_threads && block_x % 32 == 0 && block_y == 1 && block_z == 1;
   if (!has_threads || grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_y > 65535 || grid_z > 65535) return CUDA_ERROR_INVALID_VALUE;
   if (dynamic_shared_bytes > static_cast<unsigned>(function.allowed_shared_bytes)) return CUDA_ERROR_INVALID_VALUE;
+  if (is_refused(function)) return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
   // Graphs keep a copy of their own. Aligned for any parameter.
   const size_t num_bytes = function.kernel->parameter_bytes;
   const std::shared_ptr<void> parameter(std::aligned_alloc(64, (num_bytes + 63) / 64 * 64), std::free);

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -17,19 +18,38 @@ using namespace fp::cuda;
 // Errors that the library has no name for.
 constexpr CUresult CUDA_ERROR_INVALID_HANDLE = 400;
 constexpr CUresult CUDA_ERROR_ILLEGAL_STATE = 401;
+constexpr CUresult CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES = 701;
 constexpr CUresult CUDA_ERROR_LAUNCH_FAILED = 719;
 constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901;
+constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_UNMATCHED = 903;
+constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_UNJOINED = 904;
+constexpr CUresult CUDA_ERROR_STREAM_CAPTURE_ISOLATION = 905;
+constexpr CUresult CUDA_ERROR_CAPTURED_EVENT = 907;
 
 // What a stream is told to do; the result is the driver's error.
 using Work = std::function<CUresult()>;
 
+// Of one stream in a capture: how much it was told to do, and how much of that the stream where the capture began has waited for.
+struct Branch {
+  size_t told = 0;
+  size_t joined = 0;
+};
+// What the streams of a capture were told to do, in that order.
+struct Capture {
+  std::vector<Work> work;
+  std::vector<std::shared_ptr<Branch>> branches;  // the first is that of the stream where it began
+  bool ended = false;
+};
 struct Stream {
-  bool captures = false;
-  std::vector<Work> captured;
+  std::shared_ptr<Capture> capture;  // null if it does not capture; see capture_of
+  std::shared_ptr<Branch> branch;
 };
 struct Event {
   bool recorded = false;
   double milliseconds = 0;
+  std::shared_ptr<Capture> capture;  // if it was recorded in one
+  std::shared_ptr<Branch> branch;
+  size_t told = 0;  // of the branch, before it
 };
 struct Graph {
   std::vector<Work> work;
@@ -54,6 +74,9 @@ State &state();
 int emulated_arch();
 // By FLASHPAGE_EMULATED_SMS.
 int emulated_sms();
+
+// The capture that a stream is in, or null. It is over for all streams when it ends.
+Capture *capture_of(Stream &stream);
 
 // Does it, or writes it down where the stream captures.
 CUresult enqueue(CUstream stream, Work work);
