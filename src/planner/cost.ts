@@ -39,11 +39,12 @@ export interface SplitCosts {
 }
 
 /**
- * An H100 at head dim 128 in bf16. A prefill token of 128 rows is 65.5 kFLOP, at 750 TFLOP/s over 132 SMs: 11.5 ns. A decode token is 512 bytes, 41 ns of
- * one of 264 CTAs at 3.3 TB/s. About 60 of the 132 SMs, with two such CTAs each, have enough copies under way for memory's full rate. Unmeasured:
- * the last, and the time to fork and join.
+ * An H100 at head dim 128 in bf16. A prefill token of 128 rows is 65.5 kFLOP, at 750 TFLOP/s over 132 SMs 11.5 ns; beside decodes, which take memory's rate,
+ * it is half as much again. A decode token is 512 bytes, 41 ns of one of 264 CTAs at 3.3 TB/s. About 60 of the 132 SMs, with two such CTAs each, have enough
+ * copies under way for memory's full rate. Of 11.5, 14, 17, 20 and 25 ns beside 60 and 75 SMs, 17 and 60 took the least over six mixed batches
+ * (docs/scheduling.md).
  */
-const H100_SPLIT: SplitCosts = { prefillTokenNs: 11.5, decodeTokenNs: 41 / 264, fullRateSms: 60 / 132, forkNs: 3000 };
+const H100_SPLIT: SplitCosts = { prefillTokenNs: 17, decodeTokenNs: 41 / 264, fullRateSms: 60 / 132, forkNs: 3000 };
 
 /**
  * A GPU. Both kinds of tiles cost about the same a token: at head dim 128 a decode tile reads 512 bytes (41 ns at an H100's 3.3 TB/s over

@@ -12,7 +12,8 @@
  * The first falls with `x`; the second stays the same as long as enough SMs read, and then rises.
  *
  * Worked example: 128 decodes at 8192 KV tokens and a chunk of 4096 queries at 8192, 8 KV heads, 132 SMs. The shares are 8.5 million tokens, 1.33 ms.
- * The queue is 6.5 million, 74 ms on one SM and 0.56 ms on all. With 57 SMs for it both end after 1.33 ms, where one after the other takes 1.89 ms.
+ * The queue is 6.5 million, 110 ms on one SM. With 77 SMs for it, and so 55 for the shares, which read at 55 / 60 of memory's rate, both end after
+ * about 1.45 ms.
  *
  * @module
  */
