@@ -180,11 +180,15 @@ export class Scheduler {
           } else {
             const itemCost = isPrefill ? prefillItem : decodeItem;
             const stepCost = kvTile * (isPrefill ? prefillToken : decodeToken);
-            const grid = quotient < minSteps * stepCost + itemCost ? minSteps : 1;
-            const stepsPerCost = (isPrefill ? prefillStepsPerCost : decodeStepsPerCost) / grid;
-            const lastStep = steps - minSteps - (steps - minSteps) % grid;
+            const stepsPerCost = isPrefill ? prefillStepsPerCost : decodeStepsPerCost;
             // Rounded to the nearest place, also where it lies in the middle of two; below 0 it matters only that it is no more than 0.
-            endStep = grid * (((costInUnit - itemCost + 0.25) * stepsPerCost + 0.5) | 0);
+            let lastStep = steps - minSteps;
+            if (quotient >= minSteps * stepCost + itemCost) {
+              endStep = ((costInUnit - itemCost + 0.25) * stepsPerCost + 0.5) | 0;
+            } else {
+              lastStep -= lastStep % minSteps;
+              endStep = minSteps * (((costInUnit - itemCost + 0.25) * stepsPerCost / minSteps + 0.5) | 0);
+            }
             if (endStep < minSteps) {
               endStep = 2 * endStep < minSteps ? 0 : minSteps;
             } else if (endStep > lastStep) {
