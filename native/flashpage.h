@@ -301,6 +301,8 @@ struct fp_attention_args {
   i32 launches_merges; /* 1: the plan has merges that are not in_kernel */
   i32 splits_sms;      /* 1: shares and queue may be laid for SMs of their own each, so their kernels should run at the same time */
   i32 trace_capacity;  /* records that trace has room for; unused without one */
+  i32 batch_invariant; /* 1: which kernels run must not depend on the batch, since their bits may differ */
+  i32 reserved;        /* 0 */
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;

@@ -94,7 +94,7 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
-static_assert(sizeof(fp_attention_args) == 360);
+static_assert(sizeof(fp_attention_args) == 368);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, q_dtype) == 4);
 static_assert(offsetof(fp_attention_args, dtype) == 8);
@@ -132,32 +132,34 @@ static_assert(offsetof(fp_attention_args, tile_classes) == 132);
 static_assert(offsetof(fp_attention_args, launches_merges) == 136);
 static_assert(offsetof(fp_attention_args, splits_sms) == 140);
 static_assert(offsetof(fp_attention_args, trace_capacity) == 144);
-static_assert(offsetof(fp_attention_args, q) == 152);
-static_assert(offsetof(fp_attention_args, q_token_stride) == 160);
-static_assert(offsetof(fp_attention_args, q_head_stride) == 168);
-static_assert(offsetof(fp_attention_args, k) == 176);
-static_assert(offsetof(fp_attention_args, k_page_stride) == 184);
-static_assert(offsetof(fp_attention_args, k_token_stride) == 192);
-static_assert(offsetof(fp_attention_args, k_head_stride) == 200);
-static_assert(offsetof(fp_attention_args, v) == 208);
-static_assert(offsetof(fp_attention_args, v_page_stride) == 216);
-static_assert(offsetof(fp_attention_args, v_token_stride) == 224);
-static_assert(offsetof(fp_attention_args, v_head_stride) == 232);
-static_assert(offsetof(fp_attention_args, q_head_scales) == 240);
-static_assert(offsetof(fp_attention_args, k_head_scales) == 248);
-static_assert(offsetof(fp_attention_args, v_head_scales) == 256);
-static_assert(offsetof(fp_attention_args, out) == 264);
-static_assert(offsetof(fp_attention_args, out_token_stride) == 272);
-static_assert(offsetof(fp_attention_args, out_head_stride) == 280);
-static_assert(offsetof(fp_attention_args, lse) == 288);
-static_assert(offsetof(fp_attention_args, kv_indices) == 296);
-static_assert(offsetof(fp_attention_args, custom_mask) == 304);
-static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 312);
-static_assert(offsetof(fp_attention_args, plan) == 320);
-static_assert(offsetof(fp_attention_args, plan_bytes) == 328);
-static_assert(offsetof(fp_attention_args, workspace) == 336);
-static_assert(offsetof(fp_attention_args, workspace_bytes) == 344);
-static_assert(offsetof(fp_attention_args, trace) == 352);
+static_assert(offsetof(fp_attention_args, batch_invariant) == 148);
+static_assert(offsetof(fp_attention_args, reserved) == 152);
+static_assert(offsetof(fp_attention_args, q) == 160);
+static_assert(offsetof(fp_attention_args, q_token_stride) == 168);
+static_assert(offsetof(fp_attention_args, q_head_stride) == 176);
+static_assert(offsetof(fp_attention_args, k) == 184);
+static_assert(offsetof(fp_attention_args, k_page_stride) == 192);
+static_assert(offsetof(fp_attention_args, k_token_stride) == 200);
+static_assert(offsetof(fp_attention_args, k_head_stride) == 208);
+static_assert(offsetof(fp_attention_args, v) == 216);
+static_assert(offsetof(fp_attention_args, v_page_stride) == 224);
+static_assert(offsetof(fp_attention_args, v_token_stride) == 232);
+static_assert(offsetof(fp_attention_args, v_head_stride) == 240);
+static_assert(offsetof(fp_attention_args, q_head_scales) == 248);
+static_assert(offsetof(fp_attention_args, k_head_scales) == 256);
+static_assert(offsetof(fp_attention_args, v_head_scales) == 264);
+static_assert(offsetof(fp_attention_args, out) == 272);
+static_assert(offsetof(fp_attention_args, out_token_stride) == 280);
+static_assert(offsetof(fp_attention_args, out_head_stride) == 288);
+static_assert(offsetof(fp_attention_args, lse) == 296);
+static_assert(offsetof(fp_attention_args, kv_indices) == 304);
+static_assert(offsetof(fp_attention_args, custom_mask) == 312);
+static_assert(offsetof(fp_attention_args, custom_mask_bytes) == 320);
+static_assert(offsetof(fp_attention_args, plan) == 328);
+static_assert(offsetof(fp_attention_args, plan_bytes) == 336);
+static_assert(offsetof(fp_attention_args, workspace) == 344);
+static_assert(offsetof(fp_attention_args, workspace_bytes) == 352);
+static_assert(offsetof(fp_attention_args, trace) == 360);
 static_assert(sizeof(fp_plan_decode_args) == 184);
 static_assert(offsetof(fp_plan_decode_args, struct_size) == 0);
 static_assert(offsetof(fp_plan_decode_args, max_requests) == 4);
@@ -493,7 +495,8 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(0), 136},
     {static_cast<Kind>(0), 140},
     {static_cast<Kind>(0), 144},
-    {static_cast<Kind>(3), 152},
+    {static_cast<Kind>(0), 148},
+    {static_cast<Kind>(0), 152},
     {static_cast<Kind>(3), 160},
     {static_cast<Kind>(3), 168},
     {static_cast<Kind>(3), 176},
@@ -519,6 +522,7 @@ inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(3), 336},
     {static_cast<Kind>(3), 344},
     {static_cast<Kind>(3), 352},
+    {static_cast<Kind>(3), 360},
 };
 inline constexpr Field fp_plan_decode_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -729,7 +733,7 @@ inline constexpr Struct structs[] = {
     {16, fp_trace_header_fields, 4},
     {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
-    {360, fp_attention_args_fields, 63},
+    {368, fp_attention_args_fields, 65},
     {184, fp_plan_decode_args_fields, 37},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},

@@ -34,9 +34,19 @@ function source(path: string, { device, buildId, command, date }: ResultFile): s
 function table(rows: readonly ResultRow[]): string {
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   const hasLimit = rows.some(({ roofline }) => roofline !== null);
-  const head = ["case", "unit", "flashpage", ...peers, ...(hasLimit ? ["share of the limit"] : [])];
+  // Where a case has several rows, the metric tells them apart.
+  const hasMetric = new Set(rows.map((row) => row.case)).size < rows.length;
+  const head = [
+    "case",
+    ...(hasMetric ? ["what"] : []),
+    "unit",
+    "flashpage",
+    ...peers,
+    ...(hasLimit ? ["share of the limit"] : []),
+  ];
   const lines = rows.map((row) => [
     row.case,
+    ...(hasMetric ? [row.metric] : []),
     row.unit,
     `**${figure(row.ours)}**`,
     ...peers.map((peer) => row.peers[peer] === undefined ? "" : figure(row.peers[peer])),

@@ -144,6 +144,7 @@ export class BatchAttention implements Disposable {
     args.windowRight = windowRight;
     args.smScale = smScale;
     args.logitsSoftCap = logitsSoftCap;
+    args.batchInvariant = batchInvariant ? 1 : 0;
   }
 
   /** The present plan, if the host made it. Overwritten by the next `plan`. */

@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "34752884f81abb78c6064460aca51e5154f0424f09819123cde3039f310dada2", bytes: 8505512 },
-  "linux-arm64": { sha256: "4b783bb3a126a8a8bc6e99d4ed1b59e40c16786e1385c417472aa9b118049dee", bytes: 7887832 },
-  "darwin-arm64": { sha256: "795cf98c28510cd691009127c7a05a41311e25e4e552feeb19eef9f235a47a11", bytes: 1218496 },
+  "linux-x64": { sha256: "f3ffa08ba802b5705fe942db2c27fef3d87881d9c0814443c8c76feab4100b2a", bytes: 8505592 },
+  "linux-arm64": { sha256: "21a822352264402505cd3231003bdb0ffce53422959e2c043c395767149ea537", bytes: 7887976 },
+  "darwin-arm64": { sha256: "c3e2a15e605a3b7734cb0210e390d4810db53d8a35fcc6215d1dbb46550b1902", bytes: 1218496 },
 };

@@ -952,7 +952,7 @@ export class AttentionLimits {
 
 /** `struct fp_attention_args` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_ARGS = {
-  words: 90,
+  words: 92,
   structSize: 0,
   qDtype: 1,
   dtype: 2,
@@ -990,38 +990,40 @@ export const ATTENTION_ARGS = {
   launchesMerges: 34,
   splitsSms: 35,
   traceCapacity: 36,
-  q: 38,
-  qTokenStride: 40,
-  qHeadStride: 42,
-  k: 44,
-  kPageStride: 46,
-  kTokenStride: 48,
-  kHeadStride: 50,
-  v: 52,
-  vPageStride: 54,
-  vTokenStride: 56,
-  vHeadStride: 58,
-  qHeadScales: 60,
-  kHeadScales: 62,
-  vHeadScales: 64,
-  out: 66,
-  outTokenStride: 68,
-  outHeadStride: 70,
-  lse: 72,
-  kvIndices: 74,
-  customMask: 76,
-  customMaskBytes: 78,
-  plan: 80,
-  planBytes: 82,
-  workspace: 84,
-  workspaceBytes: 86,
-  trace: 88,
+  batchInvariant: 37,
+  reserved: 38,
+  q: 40,
+  qTokenStride: 42,
+  qHeadStride: 44,
+  k: 46,
+  kPageStride: 48,
+  kTokenStride: 50,
+  kHeadStride: 52,
+  v: 54,
+  vPageStride: 56,
+  vTokenStride: 58,
+  vHeadStride: 60,
+  qHeadScales: 62,
+  kHeadScales: 64,
+  vHeadScales: 66,
+  out: 68,
+  outTokenStride: 70,
+  outHeadStride: 72,
+  lse: 74,
+  kvIndices: 76,
+  customMask: 78,
+  customMaskBytes: 80,
+  plan: 82,
+  planBytes: 84,
+  workspace: 86,
+  workspaceBytes: 88,
+  trace: 90,
 } as const;
 
 /** `struct fp_attention_args`: pass `bytes` to the library. */
 export class AttentionArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 360;
+  static readonly byteLength = 368;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f32: Float32Array;
@@ -1030,13 +1032,13 @@ export class AttentionArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(360);
+    const buffer = new ArrayBuffer(368);
     this.bytes = new Uint8Array(buffer);
     this.#f32 = new Float32Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 360;
+    this.#u32[0] = 368;
   }
 
   /** i32: of q: dtype, or FP_E4M3 beside keys and values of FP_E4M3 */
@@ -1327,212 +1329,228 @@ export class AttentionArgs {
     this.#i32[36] = value;
   }
 
-  /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
-  get q(): number {
-    return this.#f64[19];
+  /** i32: 1: which kernels run must not depend on the batch, since their bits may differ */
+  get batchInvariant(): number {
+    return this.#i32[37];
   }
-  set q(value: number) {
-    this.#f64[19] = value;
+  set batchInvariant(value: number) {
+    this.#i32[37] = value;
   }
 
-  /** f64 */
-  get qTokenStride(): number {
+  /** i32: 0 */
+  get reserved(): number {
+    return this.#i32[38];
+  }
+  set reserved(value: number) {
+    this.#i32[38] = value;
+  }
+
+  /** f64: [num_tokens, num_qo_heads, head_dim_qk] */
+  get q(): number {
     return this.#f64[20];
   }
-  set qTokenStride(value: number) {
+  set q(value: number) {
     this.#f64[20] = value;
   }
 
   /** f64 */
-  get qHeadStride(): number {
+  get qTokenStride(): number {
     return this.#f64[21];
   }
-  set qHeadStride(value: number) {
+  set qTokenStride(value: number) {
     this.#f64[21] = value;
+  }
+
+  /** f64 */
+  get qHeadStride(): number {
+    return this.#f64[22];
+  }
+  set qHeadStride(value: number) {
+    this.#f64[22] = value;
   }
 
   /** f64: page p, token t of the page, head h at p * page_stride + t * token_stride + h * head_stride */
   get k(): number {
-    return this.#f64[22];
-  }
-  set k(value: number) {
-    this.#f64[22] = value;
-  }
-
-  /** f64 */
-  get kPageStride(): number {
     return this.#f64[23];
   }
-  set kPageStride(value: number) {
+  set k(value: number) {
     this.#f64[23] = value;
   }
 
   /** f64 */
-  get kTokenStride(): number {
+  get kPageStride(): number {
     return this.#f64[24];
   }
-  set kTokenStride(value: number) {
+  set kPageStride(value: number) {
     this.#f64[24] = value;
   }
 
   /** f64 */
-  get kHeadStride(): number {
+  get kTokenStride(): number {
     return this.#f64[25];
   }
-  set kHeadStride(value: number) {
+  set kTokenStride(value: number) {
     this.#f64[25] = value;
   }
 
   /** f64 */
-  get v(): number {
+  get kHeadStride(): number {
     return this.#f64[26];
   }
-  set v(value: number) {
+  set kHeadStride(value: number) {
     this.#f64[26] = value;
   }
 
   /** f64 */
-  get vPageStride(): number {
+  get v(): number {
     return this.#f64[27];
   }
-  set vPageStride(value: number) {
+  set v(value: number) {
     this.#f64[27] = value;
   }
 
   /** f64 */
-  get vTokenStride(): number {
+  get vPageStride(): number {
     return this.#f64[28];
   }
-  set vTokenStride(value: number) {
+  set vPageStride(value: number) {
     this.#f64[28] = value;
   }
 
   /** f64 */
-  get vHeadStride(): number {
+  get vTokenStride(): number {
     return this.#f64[29];
   }
-  set vHeadStride(value: number) {
+  set vTokenStride(value: number) {
     this.#f64[29] = value;
+  }
+
+  /** f64 */
+  get vHeadStride(): number {
+    return this.#f64[30];
+  }
+  set vHeadStride(value: number) {
+    this.#f64[30] = value;
   }
 
   /** f64: f32 [num_qo_heads], positive; 0: all 1 */
   get qHeadScales(): number {
-    return this.#f64[30];
+    return this.#f64[31];
   }
   set qHeadScales(value: number) {
-    this.#f64[30] = value;
+    this.#f64[31] = value;
   }
 
   /** f64: f32 [num_kv_heads], positive; 0: all 1 */
   get kHeadScales(): number {
-    return this.#f64[31];
+    return this.#f64[32];
   }
   set kHeadScales(value: number) {
-    this.#f64[31] = value;
+    this.#f64[32] = value;
   }
 
   /** f64 */
   get vHeadScales(): number {
-    return this.#f64[32];
+    return this.#f64[33];
   }
   set vHeadScales(value: number) {
-    this.#f64[32] = value;
+    this.#f64[33] = value;
   }
 
   /** f64: [num_tokens, num_qo_heads, head_dim_vo] */
   get out(): number {
-    return this.#f64[33];
-  }
-  set out(value: number) {
-    this.#f64[33] = value;
-  }
-
-  /** f64 */
-  get outTokenStride(): number {
     return this.#f64[34];
   }
-  set outTokenStride(value: number) {
+  set out(value: number) {
     this.#f64[34] = value;
   }
 
   /** f64 */
-  get outHeadStride(): number {
+  get outTokenStride(): number {
     return this.#f64[35];
   }
-  set outHeadStride(value: number) {
+  set outTokenStride(value: number) {
     this.#f64[35] = value;
+  }
+
+  /** f64 */
+  get outHeadStride(): number {
+    return this.#f64[36];
+  }
+  set outHeadStride(value: number) {
+    this.#f64[36] = value;
   }
 
   /** f64: f32 [num_tokens, num_qo_heads], contiguous; 0: not wanted */
   get lse(): number {
-    return this.#f64[36];
+    return this.#f64[37];
   }
   set lse(value: number) {
-    this.#f64[36] = value;
+    this.#f64[37] = value;
   }
 
   /** f64: i32 [num_kv_indices]: page ids; every page list is a run of it */
   get kvIndices(): number {
-    return this.#f64[37];
+    return this.#f64[38];
   }
   set kvIndices(value: number) {
-    this.#f64[37] = value;
+    this.#f64[38] = value;
   }
 
   /** f64: u8 [custom_mask_bytes], bits little-endian; 0: none */
   get customMask(): number {
-    return this.#f64[38];
+    return this.#f64[39];
   }
   set customMask(value: number) {
-    this.#f64[38] = value;
+    this.#f64[39] = value;
   }
 
   /** f64 */
   get customMaskBytes(): number {
-    return this.#f64[39];
+    return this.#f64[40];
   }
   set customMaskBytes(value: number) {
-    this.#f64[39] = value;
+    this.#f64[40] = value;
   }
 
   /** f64: i32 [plan_bytes / 4] */
   get plan(): number {
-    return this.#f64[40];
+    return this.#f64[41];
   }
   set plan(value: number) {
-    this.#f64[40] = value;
+    this.#f64[41] = value;
   }
 
   /** f64 */
   get planBytes(): number {
-    return this.#f64[41];
+    return this.#f64[42];
   }
   set planBytes(value: number) {
-    this.#f64[41] = value;
+    this.#f64[42] = value;
   }
 
   /** f64: f32 [max_partial_rows, head_dim_vo] outputs, then f32 [max_partial_rows] LSE */
   get workspace(): number {
-    return this.#f64[42];
+    return this.#f64[43];
   }
   set workspace(value: number) {
-    this.#f64[42] = value;
+    this.#f64[43] = value;
   }
 
   /** f64 */
   get workspaceBytes(): number {
-    return this.#f64[43];
+    return this.#f64[44];
   }
   set workspaceBytes(value: number) {
-    this.#f64[43] = value;
+    this.#f64[44] = value;
   }
 
   /** f64: fp_trace_header, then fp_trace_record[trace_capacity]; a multiple of 16; 0: none */
   get trace(): number {
-    return this.#f64[44];
+    return this.#f64[45];
   }
   set trace(value: number) {
-    this.#f64[44] = value;
+    this.#f64[45] = value;
   }
 }
 
@@ -3450,7 +3468,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_args",
-    byteLength: 360,
+    byteLength: 368,
     fields: [
       ["struct_size", "u32", 0],
       ["q_dtype", "i32", 4],
@@ -3489,32 +3507,34 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["launches_merges", "i32", 136],
       ["splits_sms", "i32", 140],
       ["trace_capacity", "i32", 144],
-      ["q", "f64", 152],
-      ["q_token_stride", "f64", 160],
-      ["q_head_stride", "f64", 168],
-      ["k", "f64", 176],
-      ["k_page_stride", "f64", 184],
-      ["k_token_stride", "f64", 192],
-      ["k_head_stride", "f64", 200],
-      ["v", "f64", 208],
-      ["v_page_stride", "f64", 216],
-      ["v_token_stride", "f64", 224],
-      ["v_head_stride", "f64", 232],
-      ["q_head_scales", "f64", 240],
-      ["k_head_scales", "f64", 248],
-      ["v_head_scales", "f64", 256],
-      ["out", "f64", 264],
-      ["out_token_stride", "f64", 272],
-      ["out_head_stride", "f64", 280],
-      ["lse", "f64", 288],
-      ["kv_indices", "f64", 296],
-      ["custom_mask", "f64", 304],
-      ["custom_mask_bytes", "f64", 312],
-      ["plan", "f64", 320],
-      ["plan_bytes", "f64", 328],
-      ["workspace", "f64", 336],
-      ["workspace_bytes", "f64", 344],
-      ["trace", "f64", 352],
+      ["batch_invariant", "i32", 148],
+      ["reserved", "i32", 152],
+      ["q", "f64", 160],
+      ["q_token_stride", "f64", 168],
+      ["q_head_stride", "f64", 176],
+      ["k", "f64", 184],
+      ["k_page_stride", "f64", 192],
+      ["k_token_stride", "f64", 200],
+      ["k_head_stride", "f64", 208],
+      ["v", "f64", 216],
+      ["v_page_stride", "f64", 224],
+      ["v_token_stride", "f64", 232],
+      ["v_head_stride", "f64", 240],
+      ["q_head_scales", "f64", 248],
+      ["k_head_scales", "f64", 256],
+      ["v_head_scales", "f64", 264],
+      ["out", "f64", 272],
+      ["out_token_stride", "f64", 280],
+      ["out_head_stride", "f64", 288],
+      ["lse", "f64", 296],
+      ["kv_indices", "f64", 304],
+      ["custom_mask", "f64", 312],
+      ["custom_mask_bytes", "f64", 320],
+      ["plan", "f64", 328],
+      ["plan_bytes", "f64", 336],
+      ["workspace", "f64", 344],
+      ["workspace_bytes", "f64", 352],
+      ["trace", "f64", 360],
     ],
   },
   {

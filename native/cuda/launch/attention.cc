@@ -147,7 +147,7 @@ void launch_shares(const Launch &launch, const fp_attention_args &args, Attentio
   const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
   // Prefill tiles that are not queued are in the shares, which only the kernel for both can walk.
   const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
-  const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles);
+  const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles && args.batch_invariant == 0);
   const bool by_engine = walks_decode && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
   if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
 }
