@@ -75,8 +75,8 @@ describe("tables and pictures of measured figures", () => {
 
   it("are made from the rows that a mark asks for", () => {
     const rows: ResultRow[] = [
-      { case: "decode b=1 page=16", unit: "us", ours: 20, peers: { other: 30 }, roofline: 15 },
-      { case: "decode b=16 page=16", unit: "us", ours: 1234.5, peers: {}, roofline: null },
+      { case: "decode b=1 page=16", metric: "time", unit: "us", ours: 20, peers: { other: 30 }, roofline: 15 },
+      { case: "decode b=16 page=16", metric: "time", unit: "us", ours: 1234.5, peers: {}, roofline: null },
     ];
     const file = { device: "A GPU", buildId: "0123", command: "deno run bench.ts", date: "2026-01-02T03:04:05Z", rows };
     const page = "a\n<!-- results gpu/decode only b=1 -->\nold\n<!-- end of results -->\nb\n";
@@ -100,5 +100,7 @@ b
 `,
     );
     assert.throws(() => fillTables(page, "", () => ({ ...file, rows: [rows[1]] })), /no row with b=1/);
+    const twice = { ...file, rows: [rows[0], { ...rows[0], metric: "graph" }] };
+    assert.match(fillTables(page, "", () => twice), /\| case +\| what +\| unit[^]+\| time +\| us[^]+\| graph +\| us/);
   });
 });

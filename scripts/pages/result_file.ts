@@ -3,6 +3,8 @@
 /** A row of `bench/results/<device>/<name>.json`. */
 export interface ResultRow {
   readonly case: string;
+  /** What is measured of the case. */
+  readonly metric: string;
   readonly unit: string;
   readonly ours: number;
   readonly peers: Readonly<Record<string, number>>;
