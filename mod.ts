@@ -15,7 +15,7 @@ export {
   type OpenDeviceOptions,
 } from "./src/device/device.ts";
 export { Event } from "./src/device/event.ts";
-export { Stream } from "./src/device/stream.ts";
+export { type Capture, Stream } from "./src/device/stream.ts";
 export { Tensor } from "./src/device/tensor.ts";
 export { blockSparseLevel, type BlockSparseMatrix } from "./src/formats/block_sparse.ts";
 export { type KvLevel, type PrefixGroup, sharedPrefixLevels } from "./src/formats/levels.ts";
@@ -67,7 +67,7 @@ export {
 } from "./src/ops/rope.ts";
 export { argmax, type ArgmaxOptions, sample, type SampleOptions, type SamplingParams } from "./src/ops/sampling.ts";
 export { siluAndMul, type SiluAndMulOptions } from "./src/ops/silu_and_mul.ts";
-export type { CostModel } from "./src/planner/cost.ts";
+export type { CostModel, SplitCosts } from "./src/planner/cost.ts";
 export type { PlanExplanation } from "./src/planner/explain.ts";
 export type { PlanBounds, PlanLayout } from "./src/plan_buffers/layout.ts";
 export {

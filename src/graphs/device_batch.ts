@@ -42,7 +42,9 @@ export interface DeviceBatchContents {
  * pages run out: a step for which some request has no room is refused before it runs.
  */
 export class DeviceBatch implements DevicePlanOptions, Disposable {
+  /** Requests that it has room for. */
   readonly maxRequests: number;
+  /** Page ids of all requests that it has room for. */
   readonly maxPages: number;
   /** Query tokens of a request. */
   readonly maxQoLen: number;
