@@ -118,7 +118,7 @@ function checkEqualShares(plan: Plan, config: CheckedConfig): void {
   });
   const equal = lineCost / plan.numShares;
   // Shares end at whole numbers: 1 more.
-  const bound = 1.5 * largestItem + 2 * largestMove + 1;
+  const bound = 2 * largestItem + 2 * largestMove + 1;
   totals.forEach((total, cta) =>
     assert.ok(
       Math.abs(total - equal) <= bound,
