@@ -36,7 +36,7 @@ interface Lengths {
 function largeOf({ kind }: Device): Lengths {
   if (kind === "cpu") return { numDecodes: 5, decodeKv: 300, chunk: 50, chunkKv: 100 };
   return IS_EMULATED
-    ? { numDecodes: 20, decodeKv: 2100, chunk: 100, chunkKv: 250 }
+    ? { numDecodes: 20, decodeKv: 3100, chunk: 100, chunkKv: 250 }
     : { numDecodes: 64, decodeKv: 4096, chunk: 1024, chunkKv: 2048 };
 }
 
