@@ -93,7 +93,7 @@ class PlanDecode {
     if (search.may_spread && search.is_even(high)) {
       give_pieces(high);
     } else {
-      give_shares(num_shares(p_, num_tiles(), static_cast<long long>(longest) * num_tiles() == steps));
+      give_shares(static_cast<long long>(longest) * num_tiles() == steps);
     }
   }
 
@@ -111,8 +111,8 @@ class PlanDecode {
     for (int cta = 0; cta <= p_.num_ctas; cta++) p_.cta_begin[cta] = std::min(cta, num_items_);
   }
 
-  void give_shares(int num_shares) {
-    const LineShares shares(num_tiles(), num_shares, line_.back().cost_end * p_.num_kv_heads);
+  void give_shares(bool are_alike) {
+    const LineShares shares(p_, num_tiles(), are_alike, line_.back().cost_end);
     LineCut from = cut_of(p_, line_.data(), shares, -1);
     for (int share = 0; share < p_.num_ctas; share++) {
       p_.cta_begin[share] = num_items_;

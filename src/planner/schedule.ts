@@ -104,7 +104,8 @@ export class Scheduler {
    * It is one loop over local variables, for speed. Each turn takes the tile under way from the last cut to the end of the share, if that lies in the
    * tile, or else to the end of the tile.
    *
-   * @param line the tiles in order: entries `lineBegin` to `lineEnd` (not included). Their cost together is `lineCost`.
+   * @param line the tiles in order: entries `lineBegin` to `lineEnd` (not included).
+   * @param lineCost what the shares are equal parts of: the tiles' cost together, or more, and then the last share has less.
    * @param sharesOffset where the first item of each share, and the end of the last, is written; -1: nowhere.
    * @param oneHead true: an item never has more than one KV head.
    */

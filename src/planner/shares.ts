@@ -6,7 +6,7 @@
  *
  * - no more units than CTAs, not too uneven: one piece for each CTA (`spread.ts`);
  * - more, and all alike: as many shares as make them whole units, if few CTAs are then left without any. The rest take their part of memory's rate, so
- *   nothing is lost, and nothing is cut.
+ *   nothing is lost, and nothing is cut. The last share may have fewer.
  *
  * Worked example of the latter: 64 requests of 1024 tokens, 8 KV heads, 264 CTAs. 512 units are 256 shares of two.
  *
@@ -39,6 +39,7 @@ export function layShares(
   const isDecode = prefillCtas > 0 || (classes & (1 << TILE_PREFILL)) === 0;
   const numUnits = shareCount * numKvHeads;
   let numShares = maxShares;
+  let lineCost = shareCost;
   if (sharesBandwidth && isDecode) {
     const longest = stepsOfPieces(config, tiles, maxShares);
     if (longest > 0) {
@@ -46,12 +47,16 @@ export function layShares(
       return;
     }
     if (numUnits > maxShares && areAlike(tiles)) {
-      const wholeShares = Math.ceil(numUnits / Math.ceil(numUnits / maxShares));
-      if (wholeShares >= MIN_BUSY_CTAS * maxShares) numShares = wholeShares;
+      const unitsOfShare = Math.ceil(numUnits / maxShares);
+      const wholeShares = Math.ceil(numUnits / unitsOfShare);
+      if (wholeShares >= MIN_BUSY_CTAS * maxShares) {
+        numShares = wholeShares;
+        lineCost = wholeShares * unitsOfShare * tiles.unitCost[shareTiles[0]];
+      }
     }
   }
   const { ctaBeginOffset } = layout;
-  scheduler.cut(words, layout, shareTiles, 0, shareCount, shareCost, numShares, ctaBeginOffset, false);
+  scheduler.cut(words, layout, shareTiles, 0, shareCount, lineCost, numShares, ctaBeginOffset, false);
   words.fill(scheduler.numWorkItems, ctaBeginOffset + numShares, ctaBeginOffset + numCtas + 1);
 }
 

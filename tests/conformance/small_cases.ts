@@ -45,6 +45,14 @@ export function smallCases(seed: number): AttentionCase[] {
       }
     }
   }
+  // Without a tile of many rows, Hopper has another kernel.
+  for (const headDim of FP8_HEAD_DIMS) {
+    for (const [dtype, kvDtype] of [["bf16", "e4m3"], ["f16", "e5m2"]] as const) {
+      const name = `decoding from ${kvDtype}, d=${headDim} ${dtype}`;
+      const lens = { qoLens: [1, 2, 1], kvLens: [300, 70, 9], causal: true };
+      chosen.set(name, { ...plain, name, ...lens, headDim, dtype, kvDtype, scales: "heads" });
+    }
+  }
   // On four SMs, prefill tiles have some of them for themselves.
   for (const dtype of GRID.dtype) {
     for (const [qDtype, kvDtype] of MIXED_DTYPES) {

@@ -69,8 +69,6 @@ const SUITES = RUNTIME === "deno" ? DENO_SUITES : BUN_SUITES;
 
 /** Products of f32 are for the CPU alone; of CUDA's, no function of the package makes them. */
 const NEVER_CALLED = ["linear_any_rows_f32", "linear_any_tile_f32"];
-/** The small table has no batch of this head dim in FP8 that is of decode tiles alone; the whole one, for GPUs, may. */
-const NOT_IN_SMALL_TABLE = ["decode_d192_bf16_fp8", "decode_d192_f16_fp8"];
 
 const skip = whyNotHere();
 
@@ -128,7 +126,7 @@ describe("the emulated GPU", { skip }, () => {
       const { kernels } = JSON.parse(readText("native/prebuilt/manifest.json")) as Manifest;
       const mine = kernels.filter((record) => record.arch === (arch === 90 ? "sm_90a" : "sm_80"));
       const idle = mine.map(({ kernel }) => kernel).filter((kernel) => !launched.has(kernel));
-      assert.deepEqual(idle.filter((name) => !NOT_IN_SMALL_TABLE.includes(name)).sort(), NEVER_CALLED);
+      assert.deepEqual(idle.sort(), NEVER_CALLED);
     });
   }
 });

@@ -231,6 +231,16 @@ describe("planner", () => {
     assert.ok(Math.max(...totals) < 1.1 * totals.reduce((a, b) => a + b, 0) / totals.length);
   });
 
+  it("cuts no unit of a batch of like ones, whose last share then has fewer", () => {
+    const planner = createPlanner({ ...base, costs: GPU_COSTS });
+    const plan = planner.plan(plainProblem(new Random(1), Array(64).fill(1), Array(64).fill(1000), 16));
+    assert.equal(plan.numMerges, 0);
+    const units = loadsOfPlan(plan, planner.config).map((items) =>
+      items.reduce((sum, { item }) => sum + workItemOfPlan(plan, item).numKvHeads, 0)
+    );
+    assert.deepEqual(units, [...Array(12).fill(10), 8]);
+  });
+
   it("reads no KV beyond a window", () => {
     const planner = createPlanner({ ...base, windowLeft: 127 });
     const plan = planToJson(planner.plan(plainProblem(new Random(1), [1, 1], [10000, 9000], 16)));
@@ -292,7 +302,9 @@ describe("planner", () => {
     const planner = createPlanner({ ...base, capacity });
     const empty = planner.plan(plainProblem(new Random(1), [], [], 16));
     const { maxPartialRows, workspaceBytes } = empty;
-    const full = planner.plan(plainProblem(new Random(1), Array(64).fill(1), Array(64).fill(1000), 16));
+    // Not all alike: those would not be cut.
+    const kvLens = Array.from({ length: 64 }, (_, r) => 900 + r);
+    const full = planner.plan(plainProblem(new Random(1), Array(64).fill(1), kvLens, 16));
     assert.equal(full.maxPartialRows, maxPartialRows);
     assert.equal(full.workspaceBytes, workspaceBytes);
     assert.equal(workspaceBytes, maxPartialRows * 129 * 4);

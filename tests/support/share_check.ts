@@ -83,7 +83,7 @@ function checkSpread(
 }
 
 /**
- * Every CTA's share is within one step and two item costs of equal, where pieces of one step are worth their cost; where pieces of m > 1
+ * Every CTA's share is within one step and one and a half item costs of equal, where pieces of one step are worth their cost; where pieces of m > 1
  * steps are the smallest, within 2 m steps and as many item costs. Costs of partial rows are not on the scheduler's line, and not counted.
  *
  * Why: a share ends where a cut may be, at most half a step (or m steps) from where it should. A share that begins inside of a unit starts it again:
@@ -118,7 +118,7 @@ function checkEqualShares(plan: Plan, config: CheckedConfig): void {
   });
   const equal = lineCost / plan.numShares;
   // Shares end at whole numbers: 1 more.
-  const bound = 2 * largestItem + 2 * largestMove + 1;
+  const bound = 1.5 * largestItem + 2 * largestMove + 1;
   totals.forEach((total, cta) =>
     assert.ok(
       Math.abs(total - equal) <= bound,

@@ -49,7 +49,7 @@ class PlanDecode {
       if (search.may_spread && search.is_even(piece_steps)) {
         give_pieces(piece_steps);
       } else {
-        give_shares(num_shares(p_, num_tiles_, static_cast<i64>(longest) * num_tiles_ == steps));
+        give_shares(static_cast<i64>(longest) * num_tiles_ == steps);
       }
     }
     if (num_tiles_ > p_.max_tiles || num_items_ > static_cast<u32>(p_.max_work_items) || num_merges_ > static_cast<u32>(p_.max_merges) ||
@@ -233,8 +233,8 @@ class PlanDecode {
 
   // ---- equal shares ----
 
-  __device__ __forceinline__ void give_shares(i32 num_shares) {
-    const LineShares shares(num_tiles_, num_shares, cost_ * p_.num_kv_heads);
+  __device__ __forceinline__ void give_shares(bool are_alike) {
+    const LineShares shares(p_, num_tiles_, are_alike, cost_);
     if (thread() == 0) shared_.cuts[kThreads] = cut_of(p_, line_, shares, -1);
     i32 last_begin = 0;
 #pragma unroll 1

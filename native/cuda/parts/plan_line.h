@@ -155,15 +155,6 @@ FP_PLAN_FUNCTION int step_of_piece(int num_steps, int pieces, int piece) { retur
 
 // ---- equal shares ----
 
-// How many. Units that are all alike are not cut if whole ones keep nine tenths of the CTAs busy.
-FP_PLAN_FUNCTION int num_shares(const PlanDecodeParams &p, int num_tiles, bool are_alike) {
-  const long long units = static_cast<long long>(num_tiles) * p.num_kv_heads;
-  if (!p.shares_bandwidth || !are_alike || units <= p.num_ctas) return p.num_ctas;
-  const long long units_a_share = (units + p.num_ctas - 1) / p.num_ctas;
-  const long long whole = (units + units_a_share - 1) / units_a_share;
-  return 10 * whole >= 9ll * p.num_ctas ? static_cast<int>(whole) : p.num_ctas;
-}
-
 // Where a share ends: before step `step` of a head's unit. step 0: between two units; head may be num_kv_heads then.
 struct LineCut {
   int tile;
@@ -171,15 +162,28 @@ struct LineCut {
   int step;
 };
 
-// The line and its shares: share s ends at cost floor((s + 1) total / num_shares).
+// The line and its shares: share s ends at cost floor((s + 1) total / num_shares). Units that are all alike are not cut if whole ones keep nine tenths of the
+// CTAs busy: the line then counts as long as all shares of so many units are, and the last one has what is left.
 struct LineShares {
   int num_tiles;
   int num_shares;
   long long quotient;
   int remainder;
 
-  FP_PLAN_FUNCTION LineShares(int tiles, int shares, long long total)
-      : num_tiles(tiles), num_shares(shares), quotient(total / shares), remainder(static_cast<int>(total % shares)) {}
+  FP_PLAN_FUNCTION LineShares(const PlanDecodeParams &p, int tiles, bool are_alike, long long cost) : num_tiles(tiles), num_shares(p.num_ctas) {
+    const long long units = static_cast<long long>(tiles) * p.num_kv_heads;
+    long long total = cost * p.num_kv_heads;
+    if (p.shares_bandwidth && are_alike && units > p.num_ctas) {
+      const long long units_of_share = (units + p.num_ctas - 1) / p.num_ctas;
+      const long long whole = (units + units_of_share - 1) / units_of_share;
+      if (10 * whole >= 9ll * p.num_ctas) {
+        num_shares = static_cast<int>(whole);
+        total = whole * units_of_share * (cost / tiles);
+      }
+    }
+    quotient = total / num_shares;
+    remainder = static_cast<int>(total % num_shares);
+  }
 
   FP_PLAN_FUNCTION long long end_of(int share) const {
     const long long count = share + 1;
