@@ -9,9 +9,9 @@
 import { capture, type Device, openDevice } from "../mod.ts";
 import { formatCase, option } from "./support/cases.ts";
 import type { NamedAttentionCase } from "./support/lengths.ts";
+import { benchCases } from "./support/deno_bench.ts";
 import { PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
-import { hasCuda } from "./support/runtime.ts";
 import { L2Flush, median, sleep, timeCalls } from "./support/timer.ts";
 
 /** `count` requests of the same lengths. */
@@ -116,19 +116,7 @@ async function main(): Promise<void> {
   if (json !== undefined) writeResults(json, device, rows);
 }
 
-const ignore = import.meta.main || !await hasCuda();
-for (const { decodes, prompts, lengths } of SETS.main) {
-  const batch = batchOf([decodes, prompts], lengths);
-  Deno.bench({ name: nameOf(batch), ignore }, async (bench) => {
-    using device = await openDevice({ backend: "cuda" });
-    using prepared = new PreparedAttention(device, batch);
-    prepared.run();
-    await device.synchronize();
-    bench.start();
-    prepared.run();
-    await device.synchronize();
-    bench.end();
-  });
-}
+const batches = SETS.main.map(({ decodes, prompts, lengths }) => batchOf([decodes, prompts], lengths));
+await benchCases(batches.map((test) => ({ name: nameOf(test), test })), import.meta.main);
 
 if (import.meta.main) await main();

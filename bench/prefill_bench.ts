@@ -7,7 +7,7 @@
 import { type Device, openDevice } from "../mod.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
 import { type NamedAttentionCase, UNIFORM, ZIPF } from "./support/lengths.ts";
-import { hasCuda } from "./support/runtime.ts";
+import { benchCases } from "./support/deno_bench.ts";
 import { PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
 import { median, sleep, timeCalls } from "./support/timer.ts";
@@ -176,18 +176,6 @@ async function main(): Promise<void> {
   if (json !== undefined) writeResults(json, device, rows);
 }
 
-const ignore = import.meta.main || !await hasCuda();
-for (const test of SETS.main) {
-  Deno.bench({ name: nameOf(test), ignore }, async (bench) => {
-    using device = await openDevice({ backend: "cuda" });
-    using prepared = new PreparedAttention(device, test);
-    prepared.run();
-    await device.synchronize();
-    bench.start();
-    prepared.run();
-    await device.synchronize();
-    bench.end();
-  });
-}
+await benchCases(SETS.main.map((test) => ({ name: nameOf(test), test })), import.meta.main);
 
 if (import.meta.main) await main();

@@ -6,6 +6,7 @@
  */
 import { CapacityError, InvalidArgumentError } from "../errors.ts";
 import type { AttentionArgs } from "../ffi/structs.gen.ts";
+import { writeLayoutArgs } from "../plan_buffers/layout_args.ts";
 import type { PlanBuffer } from "../plan_buffers/upload.ts";
 import type { Plan, PlanFrame } from "../planner/plan.ts";
 import { TILE_DECODE } from "../planner/tiles.ts";
@@ -99,17 +100,8 @@ function bindFrame(
 ): void {
   args.numTokens = binding.numTokens;
   args.pageSize = binding.pageSize;
-  args.numCtas = layout.numCtas;
-  args.maxTiles = layout.maxTiles;
-  args.maxWorkItems = layout.maxWorkItems;
-  args.maxPartials = layout.maxPartials;
+  writeLayoutArgs(args, layout, maxPartialRows);
   args.maxRowEntries = layout.maxRowEntries;
-  args.maxPartialRows = maxPartialRows;
-  args.tilesOffset = layout.tilesOffset;
-  args.workOffset = layout.workOffset;
-  args.ctaBeginOffset = layout.ctaBeginOffset;
-  args.mergesOffset = layout.mergesOffset;
-  args.partialsOffset = layout.partialsOffset;
   args.rowsOffset = layout.rowsOffset;
   args.tileClasses = binding.tileClasses;
   args.plan = buffer.planAddress;

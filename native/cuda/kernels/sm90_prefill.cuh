@@ -17,11 +17,11 @@
 
 namespace fp {
 
-template <typename Traits>
+// kSharedBytes: what the launcher asks for. In FP8 shared memory and the producer have more to do: sm90_prefill_fp8.cuh.
+template <typename Traits, int kSharedBytes, typename Shared = PrefillShared90<Traits>, typename Producer = PrefillProducer90<Traits>>
 __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
   extern __shared__ __align__(1024) u8 shared_memory[];
-  using Shared = PrefillShared90<Traits>;
-  static_assert(sizeof(Shared) <= prefill_shared_bytes_sm90(Traits::kTile, Traits::kDimQk, Traits::kDimVo));
+  static_assert(sizeof(Shared) <= kSharedBytes);
   Shared &shared = *reinterpret_cast<Shared *>(shared_memory);
   const bool has_units = draws_units(p.attention);
   if (threadIdx.x == 0) {
@@ -33,7 +33,7 @@ __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
   __syncthreads();
   if (threadIdx.x < 128) {
     ptx::give_registers<Traits::kProducerRegisters>();
-    PrefillProducer90<Traits>::run(p, shared);
+    Producer::run(p, shared);
   } else {
     ptx::take_registers<Traits::kConsumerRegisters>();
     PrefillConsumer90<Traits>::run(p, shared);
@@ -45,7 +45,8 @@ __device__ __forceinline__ void prefill_sm90(const PrefillParams90 &p) {
 #define FP_INSTANTIATE_PREFILL_SM90(name, Dtype, kDimQk, kDimVo, kGather, kFeatures)                                                 \
   extern "C" __global__ void __launch_bounds__(fp::prefill_threads_sm90(fp::prefill_tile_sm90(kDimQk, kDimVo, kGather, kFeatures)), 1)                   \
       name(const __grid_constant__ fp::PrefillParams90 params) {                                                                    \
-    fp::prefill_sm90<fp::PrefillTraits90<Dtype, kDimQk, kDimVo, kGather, kFeatures>>(params);                                       \
+    using Traits = fp::PrefillTraits90<Dtype, kDimQk, kDimVo, kGather, kFeatures>;                                                  \
+    fp::prefill_sm90<Traits, fp::prefill_shared_bytes_sm90(Traits::kTile, kDimQk, kDimVo)>(params);                                 \
   }
 
 // The kernels of one shape: with TMA or gathered rows, plain or with soft cap and custom masks.

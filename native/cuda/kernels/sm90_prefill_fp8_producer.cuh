@@ -47,39 +47,20 @@ class PrefillFp8Producer90 : PrefillProducer90<Traits> {
     if (lane == 0) ptx::mbarrier_arrive(ptx::shared_address(&shared.v_full[slot]));
   }
 
-  // Fills one slot of both rings: with every kStages-th tile of the stream of all units' tiles.
+  // Fills one slot of both rings.
   static __device__ __forceinline__ void load_slot(const PrefillParams90 &params, Shared &shared, u32 slot) {
     const u32 lane = threadIdx.x % 32;
-    if (slot == 0 && lane == 0) {
-      ptx::tma_prefetch(params.k_map);
-      ptx::tma_prefetch(params.v_map);
-    }
-    UnitReader<Traits> reader;
-    u32 phase = 1;
-    i32 skip = static_cast<i32>(slot);  // tiles of the unit till the first for this slot
-    for (;;) {
-      const PrefillUnit &unit = reader.next(shared);
-      if (unit.item < 0) break;
-      const PrefillTiles tiles = unit.tiles;
-      i32 tile = tiles.first - skip;
-      for (; tile >= tiles.last; tile -= kStages) {
-        const auto box = Base::ask_box(params, unit, tile, lane);
-        // This warp has transposed what lay there.
-        Base::template issue_boxes<Rows>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.landing[slot]),
-                                         ptx::shared_address(&shared.landed[slot]), lane);
-        ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[slot]), phase);
-        Base::template issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
-                                                             ptx::shared_address(&shared.k_full[slot]), lane);
-        ptx::mbarrier_wait(ptx::shared_address(&shared.landed[slot]), phase ^ 1);
-        if (tile == tiles.first && unit.tail < kTokens) clear_tail(shared.landing[slot], unit.tail, lane);
-        ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
-        Transposed::template transpose<Transposed::kChunks, kChunksAtOnce>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
-        finish_values(shared, slot, lane);
-        phase ^= 1;
-      }
-      skip = tiles.last - 1 - tile;
-      reader.release(shared, unit, lane);
-    }
+    Base::for_tiles_of_slot(params, shared, slot, lane, [&](const PrefillUnit &unit, i32 tile, const auto &box, u32 phase) {
+      // This warp has transposed what lay there.
+      Base::template issue_boxes<Rows>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.landing[slot]),
+                                       ptx::shared_address(&shared.landed[slot]), lane);
+      Base::load_keys(params, shared, unit, box, slot, phase, lane);
+      ptx::mbarrier_wait(ptx::shared_address(&shared.landed[slot]), phase ^ 1);
+      if (tile == unit.tiles.first && unit.tail < kTokens) clear_tail(shared.landing[slot], unit.tail, lane);
+      ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
+      Transposed::template transpose<Transposed::kChunks, kChunksAtOnce>(ptx::shared_address(&shared.landing[slot]), ptx::shared_address(&shared.v[slot]), 0, lane);
+      finish_values(shared, slot, lane);
+    });
   }
 
   // ---- rows by cp.async ----

@@ -7,30 +7,17 @@ namespace fp {
 
 // As PrefillTraits90. SwizzledTile counts columns of 16 bits, so of half of them.
 template <typename DtypeTag, int kQk, int kVo, bool kGatherRows, bool kHasFeatures>
-struct PrefillFp8Traits90 {
+struct PrefillFp8Traits90 : PrefillShape90<prefill_tile_fp8_sm90(kQk), kQk, kVo, kGatherRows, kHasFeatures, 56> {
   using Dtype = DtypeTag;  // of out
   using Operand = E4m3;
   static constexpr bool kFp8 = true;
   static constexpr int kStepDepth = 32;
-  static constexpr PrefillTile90 kTile = prefill_tile_fp8_sm90(kQk);
-  static constexpr int kDimQk = kQk;
-  static constexpr int kDimVo = kVo;
-  static constexpr bool kGather = kGatherRows;
-  static constexpr bool kFeatures = kHasFeatures;
-  static constexpr int kConsumers = kTile.consumers;
-  static constexpr int kRows = prefill_rows_sm90(kTile);
-  static constexpr int kTokens = kTile.kv_tile;
-  static constexpr int kStages = kTile.stages;
-  static constexpr int kQueryBuffers = kTile.query_buffers;
-  using QueryTile = SwizzledTile<kRows, kQk / 2>;
-  using KeyTile = SwizzledTile<kTokens, kQk / 2>;
-  using Transposed = TransposedValues<kTokens, kVo>;
+  using QueryTile = SwizzledTile<PrefillFp8Traits90::kRows, kQk / 2>;
+  using KeyTile = SwizzledTile<PrefillFp8Traits90::kTokens, kQk / 2>;
+  using Transposed = TransposedValues<PrefillFp8Traits90::kTokens, kVo>;
   using ValueTile = typename Transposed::Tile;  // rows are columns of V
   using ValueRows = typename Transposed::Rows;
-  static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
-  static constexpr int kProducerRegisters = 56;
-  static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
-  static_assert(kTokens % 32 == 0);
+  static_assert(PrefillFp8Traits90::kTokens % 32 == 0);
 };
 
 template <typename Traits>

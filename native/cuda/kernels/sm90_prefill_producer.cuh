@@ -70,9 +70,10 @@ class PrefillProducer90 {
     ptx::tma_load_5d(target + in_tile / 8 * Tile::kGroupBytes, map, 0, 0, 0, box.group, exists ? box.page * places_of_page + head : params.num_places, full);
   }
 
-  // Fills one slot of both rings: with every kStages-th tile of the stream of all units' tiles.
-  static __device__ __forceinline__ void load_slot(const PrefillParams90 &params, Shared &shared, u32 slot) {
-    const u32 lane = threadIdx.x % 32;
+  // Calls fill(unit, tile, box, phase) for the tiles of one slot of the rings: every kStages-th of the stream of all units' tiles. phase: of its `empty` barriers
+  // that is waited for.
+  template <typename Fill>
+  static __device__ __forceinline__ void for_tiles_of_slot(const PrefillParams90 &params, Shared &shared, u32 slot, u32 lane, const Fill &fill) {
     if (slot == 0 && lane == 0) {
       ptx::tma_prefetch(params.k_map);
       ptx::tma_prefetch(params.v_map);
@@ -86,19 +87,31 @@ class PrefillProducer90 {
       const PrefillTiles tiles = unit.tiles;
       i32 tile = tiles.first - skip;
       for (; tile >= tiles.last; tile -= kStages) {
-        const LaneBox box = ask_box(params, unit, tile, lane);
-        ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[slot]), phase);
-        issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
-                                              ptx::shared_address(&shared.k_full[slot]), lane);
-        ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
-        issue_boxes<typename Traits::ValueRows>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[slot]),
-                                                ptx::shared_address(&shared.v_full[slot]), lane);
+        fill(unit, tile, ask_box(params, unit, tile, lane), phase);
         phase ^= 1;
       }
       skip = tiles.last - 1 - tile;
       reader.release(shared, unit, lane);
     }
     // The CTA must not end while copies are under way; the consumers have waited for them all.
+  }
+
+  // K of a tile into its slot, once that is free.
+  static __device__ __forceinline__ void load_keys(const PrefillParams90 &params, Shared &shared, const PrefillUnit &unit, const LaneBox &box, u32 slot, u32 phase, u32 lane) {
+    ptx::mbarrier_wait(ptx::shared_address(&shared.k_empty[slot]), phase);
+    issue_boxes<typename Traits::KeyTile>(params, params.k_map, params.k_places_of_page, box, unit.head, ptx::shared_address(&shared.k[slot]),
+                                          ptx::shared_address(&shared.k_full[slot]), lane);
+  }
+
+  // Fills one slot of both rings.
+  static __device__ __forceinline__ void load_slot(const PrefillParams90 &params, Shared &shared, u32 slot) {
+    const u32 lane = threadIdx.x % 32;
+    for_tiles_of_slot(params, shared, slot, lane, [&](const PrefillUnit &unit, i32, const LaneBox &box, u32 phase) {
+      load_keys(params, shared, unit, box, slot, phase, lane);
+      ptx::mbarrier_wait(ptx::shared_address(&shared.v_empty[slot]), phase);
+      issue_boxes<typename Traits::ValueRows>(params, params.v_map, params.v_places_of_page, box, unit.head, ptx::shared_address(&shared.v[slot]),
+                                              ptx::shared_address(&shared.v_full[slot]), lane);
+    });
   }
 
   // ---- rows by cp.async ----

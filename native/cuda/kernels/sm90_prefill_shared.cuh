@@ -13,14 +13,10 @@
 
 namespace fp {
 
-// kGather: K and V rows are fetched one by one, for pages too small for TMA boxes. kFeatures: soft cap and custom masks.
-template <typename DtypeTag, int kQk, int kVo, bool kGatherRows, bool kHasFeatures>
-struct PrefillTraits90 {
-  using Dtype = DtypeTag;    // of out
-  using Operand = DtypeTag;  // of q, K and V
-  static constexpr bool kFp8 = false;
-  static constexpr int kStepDepth = 16;  // of a product, along its sum
-  static constexpr PrefillTile90 kTile = prefill_tile_sm90(kQk, kVo, kGatherRows, kHasFeatures);
+// What follows from a tile's shape. kGather: K and V rows are fetched one by one, for pages too small for TMA boxes. kFeatures: soft cap and custom masks.
+template <PrefillTile90 kShape, int kQk, int kVo, bool kGatherRows, bool kHasFeatures, int kRegistersOfProducer>
+struct PrefillShape90 {
+  static constexpr PrefillTile90 kTile = kShape;
   static constexpr int kDimQk = kQk;
   static constexpr int kDimVo = kVo;
   static constexpr bool kGather = kGatherRows;
@@ -30,15 +26,26 @@ struct PrefillTraits90 {
   static constexpr int kTokens = kTile.kv_tile;
   static constexpr int kStages = kTile.stages;
   static constexpr int kQueryBuffers = kTile.query_buffers;
-  using QueryTile = SwizzledTile<kRows, kQk>;
-  using KeyTile = SwizzledTile<kTokens, kQk>;
-  using ValueTile = SwizzledTile<kTokens, kVo>;
-  using ValueRows = ValueTile;  // V as it arrives
   // The warpgroups share what the CTA was launched with: 65536 registers over its threads, each thread's rounded down to a multiple of 8.
   static constexpr int kRegistersOfLane = (kConsumers + 1) * (65536 / prefill_threads_sm90(kTile) / 8 * 8);
-  static constexpr int kProducerRegisters = !kGather ? 40 : kTile.query_in_registers ? 56 : 64;
+  static constexpr int kProducerRegisters = kRegistersOfProducer;
   static constexpr int kConsumerRegisters = (kRegistersOfLane - kProducerRegisters) / kConsumers / 8 * 8;
-  static_assert(kTokens % 16 == 0);
+};
+
+constexpr int prefill_producer_registers(const PrefillTile90 &tile, bool gather) { return !gather ? 40 : tile.query_in_registers ? 56 : 64; }
+
+template <typename DtypeTag, int kQk, int kVo, bool kGatherRows, bool kHasFeatures>
+struct PrefillTraits90 : PrefillShape90<prefill_tile_sm90(kQk, kVo, kGatherRows, kHasFeatures), kQk, kVo, kGatherRows, kHasFeatures,
+                                        prefill_producer_registers(prefill_tile_sm90(kQk, kVo, kGatherRows, kHasFeatures), kGatherRows)> {
+  using Dtype = DtypeTag;    // of out
+  using Operand = DtypeTag;  // of q, K and V
+  static constexpr bool kFp8 = false;
+  static constexpr int kStepDepth = 16;  // of a product, along its sum
+  using QueryTile = SwizzledTile<PrefillTraits90::kRows, kQk>;
+  using KeyTile = SwizzledTile<PrefillTraits90::kTokens, kQk>;
+  using ValueTile = SwizzledTile<PrefillTraits90::kTokens, kVo>;
+  using ValueRows = ValueTile;  // V as it arrives
+  static_assert(PrefillTraits90::kTokens % 16 == 0);
 };
 
 // A position in a ring of kSlots: which slot, and which of its phases.

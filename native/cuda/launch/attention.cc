@@ -141,13 +141,14 @@ bool queues_tall_tiles(CudaDevice &device, int q_dtype, int kv_dtype, int head_d
   return !is_fp8(kv_dtype) || (q_dtype == FP_E4M3 && has_prefill_fp8_sm90(head_dim_qk, head_dim_vo));
 }
 
+bool has_tiles(const fp_attention_args &args, int tile_class) { return (args.tile_classes >> tile_class & 1) != 0; }
+
 // The kernel that walks the shares. Changes params if it needs other queries.
 void launch_shares(const Launch &launch, const fp_attention_args &args, AttentionParams &params, const Variant &variant, bool has_queue) {
   if (is_fp8(args.q_dtype)) convert_fp8_queries(launch, args, params);
   const auto shared_bytes = static_cast<unsigned>(variant.shared_bytes);
   // Prefill tiles that are not queued are in the shares, which only the kernel for both can walk.
-  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
-  const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tall_tiles && args.batch_invariant == 0);
+  const bool walks_decode = has_queue || (has_prefill_sm90(launch.device) && !has_tiles(args, FP_TILE_PREFILL) && args.batch_invariant == 0);
   const bool by_engine = walks_decode && launch_decode_sm90(launch, args, params, variant.threads, shared_bytes);
   if (!by_engine) launch_kernel(launch, *variant.kernel, {static_cast<unsigned>(args.num_ctas)}, variant.threads, shared_bytes, &params);
 }
@@ -177,8 +178,8 @@ void attention_limits(CudaDevice &device, int q_dtype, int dtype, int kv_dtype, 
 void launch_attention(const Launch &launch, const fp_attention_args &args) {
   const Variant variant = find_variant(launch.device, args.dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
   AttentionParams params = params_of(args);
-  const bool has_tall_tiles = (args.tile_classes >> FP_TILE_PREFILL & 1) != 0;
-  const bool has_short_tiles = (args.tile_classes >> FP_TILE_DECODE & 1) != 0;
+  const bool has_tall_tiles = has_tiles(args, FP_TILE_PREFILL);
+  const bool has_short_tiles = has_tiles(args, FP_TILE_DECODE);
   const bool has_queue = queues_tall_tiles(launch.device, args.q_dtype, args.kv_dtype, args.head_dim_qk, args.head_dim_vo);
   const bool is_mixed = has_queue && has_tall_tiles && has_short_tiles;
   if (is_mixed && args.splits_sms != 0) {

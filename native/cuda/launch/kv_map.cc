@@ -1,15 +1,31 @@
 #include "kv_map.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "access.h"
 #include "cuda.h"
+#include "driver.h"
 
 namespace fp::cuda {
+namespace {
+
+struct KvMemory {
+  const void *address;
+  double page_stride, token_stride, head_stride;  // elements
+  int num_pages, page_size, num_heads, head_dim;
+  int element_bytes;  // 2, or 1
+};
+
+struct KvMap {
+  PrefillTensorMap map;
+  int places_of_page;
+  int num_places;
+};
 
 // Five dimensions are what the engine has. Heads and pages share one, counted in head strides, so a page must be a whole number of those apart
 // from the next; it is in every usual layout, K and V in one page included.
-bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
+bool describe_tensor(const KvMemory &kv, int box_tokens, KvMap &result) {
   const auto page_bytes = static_cast<int64_t>(kv.page_stride) * kv.element_bytes;
   const int64_t place_bytes = kv.num_heads > 1 ? static_cast<int64_t>(kv.head_stride) * kv.element_bytes : page_bytes;
   const int64_t places_of_page = kv.num_pages > 1 && place_bytes > 0 ? page_bytes / place_bytes : 1;
@@ -34,12 +50,14 @@ bool describe_kv(const KvMemory &kv, int box_tokens, KvMap &result) {
                                          is_wide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B, promotion, 0) == CUDA_SUCCESS;
 }
 
-bool describe_kv_of(const fp_attention_args &args, PrefillParams90 &params) {
+}  // namespace
+
+bool describe_kv(const fp_attention_args &args, PrefillParams90 &params) {
   KvMap k, v;
   const int kv_bytes = element_bytes(args.kv_dtype);
-  if (!describe_kv({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk, kv_bytes},
+  if (!describe_tensor({at(args.k), args.k_page_stride, args.k_token_stride, args.k_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_qk, kv_bytes},
                    params.box_tokens, k) ||
-      !describe_kv({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo, kv_bytes},
+      !describe_tensor({at(args.v), args.v_page_stride, args.v_token_stride, args.v_head_stride, args.num_pages, args.page_size, args.num_kv_heads, args.head_dim_vo, kv_bytes},
                    params.box_tokens, v)) {
     return false;
   }

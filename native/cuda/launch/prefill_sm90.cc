@@ -34,7 +34,7 @@ void launch_prefill_sm90(const Launch &launch, const fp_attention_args &args, co
   PrefillTile90 tile = tile_of(args.head_dim_qk, args.head_dim_vo, fp8, false, has_features);
   params.box_tokens = kv_box_tokens(args.page_size, tile.kv_tile);
   bool gathers = params.box_tokens < smallest_kv_box;
-  if (!gathers && args.num_pages > 0) gathers = !describe_kv_of(args, params);
+  if (!gathers && args.num_pages > 0) gathers = !describe_kv(args, params);
   if (gathers) tile = tile_of(args.head_dim_qk, args.head_dim_vo, fp8, true, has_features);
 
   const ShapeSuffix shape(args.head_dim_qk, args.head_dim_vo);

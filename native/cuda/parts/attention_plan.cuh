@@ -54,9 +54,9 @@ struct Item {
   i32 kv_begin;
   i32 kv_end;
 
-  __device__ __forceinline__ Item(const AttentionParams &p, i32 index) : Item(p, p.work + index) {}
-  __device__ __forceinline__ Item(const AttentionParams &p, const WorkItem *w)
-      : Item(p, __ldg(&w->tile), __ldg(&w->kv_head_begin), __ldg(&w->num_kv_heads), __ldg(&w->kv_begin), __ldg(&w->kv_end)) {}
+  __device__ __forceinline__ Item(const AttentionParams &p, i32 index)
+      : Item(p, __ldg(&p.work[index].tile), __ldg(&p.work[index].kv_head_begin), __ldg(&p.work[index].num_kv_heads), __ldg(&p.work[index].kv_begin),
+             __ldg(&p.work[index].kv_end)) {}
   __device__ __forceinline__ Item(const AttentionParams &p, i32 tile_index, i32 first_head, i32 head_count, i32 begin, i32 end) {
     tile = tile_index;
     head_begin = max(first_head, 0);

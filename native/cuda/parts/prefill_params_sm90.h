@@ -1,4 +1,4 @@
-// prefill_params_sm90.h: what the sm_90a prefill kernel is given.
+// prefill_params_sm90.h: what the sm_90a kernels are given, for prefill and for decoding.
 #pragma once
 #include "attention_params.h"
 #if defined(__CUDACC_RTC__)
