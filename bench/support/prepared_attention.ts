@@ -51,9 +51,12 @@ export class PreparedAttention implements Disposable {
     const size = pageSize === 0 ? 1024 : pageSize;
     const pages = scatteredPages(kvLens, size, pageSize !== 0);
     const numPages = pages.indices.length;
-    const capacity = graphCapacity === undefined
-      ? undefined
-      : { maxTokens: Math.max(numTokens, graphCapacity), maxRequests: graphCapacity, maxPages: 64 * graphCapacity };
+    const capacity = graphCapacity === undefined ? undefined : {
+      maxTokens: Math.max(numTokens, graphCapacity),
+      maxRequests: graphCapacity,
+      maxPages: 64 * graphCapacity,
+      maxQoLen: Math.max(...qoLens),
+    };
     this.#attention = use(
       new BatchAttention(device, {
         numQoHeads,

@@ -123,6 +123,7 @@ export function checkDeviceBatch(
   expect("positions", positions, numTokens);
   expectFits("maxRequests", capacity.maxRequests, numRequests, "requests, by qoIndptr");
   expectFits("maxTokens", capacity.maxTokens, numTokens, "query tokens, requests x maxQoLen");
+  expectFits("capacity.maxQoLen", capacity.maxQoLen, maxQoLen, "query tokens in one request");
   expectFits("maxPages", capacity.maxPages, indices.numElements, "page ids, by pages.indices");
   return { numRequests, numTokens, maxKvIndices: indices.numElements };
 }

@@ -62,6 +62,11 @@ export interface AttentionCapacity {
   maxPages: number;
   /** Levels of composable formats; 1 by default. */
   maxLevels?: number;
+  /**
+   * Query tokens of a request; `maxTokens` by default. Say 1 if all requests decode: a graph then launches no kernel for prefill, and the workspace is
+   * small. (So it is as long as `maxQoLen` x query heads a KV head is at most 16, and there is one level.)
+   */
+  maxQoLen?: number;
   /** KV tokens of a request, with `batchInvariant` only: the workspace grows with it. By default what `maxPages` of 1024 tokens hold. */
   maxKvLen?: number;
 }

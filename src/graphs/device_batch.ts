@@ -106,8 +106,8 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
 
   /** What an attention must be made with to plan this batch. */
   get capacity(): AttentionCapacity {
-    const { maxTokens, maxRequests, maxPages } = this;
-    return { maxTokens, maxRequests, maxPages };
+    const { maxTokens, maxRequests, maxPages, maxQoLen } = this;
+    return { maxTokens, maxRequests, maxPages, maxQoLen };
   }
 
   /** Where a step's new keys and values go, for `PagedKvCache.write`. */

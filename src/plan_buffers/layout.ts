@@ -63,6 +63,8 @@ export interface PlanExtent {
   readonly prefillRows: number;
   readonly maxTokens: number;
   readonly maxRequests: number;
+  /** Query tokens of a request; `maxTokens` if nothing else is known. */
+  readonly maxQoLen: number;
   readonly maxLevels: number;
   /** True if block rows may hold tokens of several requests. */
   readonly sharesRows: boolean;
@@ -88,7 +90,8 @@ const SECTION_ALIGNMENT = 32;
  * The exact worst case over all batches within an extent.
  *
  * With T tokens in R requests, P tokens a prefill tile, H KV heads, C CTAs, D CTAs that draw from the queue, and L levels:
- * - tiles of one level: a request's first token opens a tile and each P further tokens open another, so at most R + (T - R) / P.
+ * - tiles of one level: a request's first token opens a tile and each P further tokens open another, so at most R + (T - R) / P. Without levels
+ *   also no more than R requests of `maxQoLen` tokens have; and if those fit a decode tile, there is no queue.
  *   With several levels, tokens that no level covers get tiles of their own: one more level's worth.
  * - work items: one for each tile, and each of the C - 1 cuts adds at most three (the heads before, the head cut in two, the heads after).
  *   Of the queue's tiles some are cut into single heads: fewer than 2 D units that are longer than half a share, or at most D + H of the last
@@ -103,21 +106,26 @@ const SECTION_ALIGNMENT = 32;
  * item each, and each end of a share between two of a tile's KV heads adds one.
  */
 export function boundsOfExtent(extent: PlanExtent): PlanBounds {
-  const { numCtas, prefillCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices } =
+  const { numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices, pieces } =
     extent;
-  const { pieces } = extent;
   const numTokens = extent.maxTokens;
   const numRequests = Math.min(extent.maxRequests, numTokens);
+  const composes = maxLevels > 1 || sharesRows;
+  // Rows of several requests make longer ones.
+  const rowTokens = composes ? numTokens : Math.min(numTokens, extent.maxQoLen);
+  const tokensPerTile = Math.floor(prefillRows / groupSize);
+  const tokensPerDecodeTile = Math.floor(decodeRows / groupSize);
+  const prefillCtas = rowTokens <= tokensPerDecodeTile ? 0 : extent.prefillCtas;
   const shareCuts = numCtas - 1;
   const queueCuts = Math.max(0, prefillCtas - 1);
   const cuts = shareCuts + queueCuts;
-  const tokensPerTile = Math.floor(prefillRows / groupSize);
-  const tilesPerLevel = numRequests + Math.floor((numTokens - numRequests) / tokensPerTile);
-  const tokensPerDecodeTile = Math.floor(decodeRows / groupSize);
-  const tileTokens = Math.min(numTokens, Math.max(tokensPerTile, tokensPerDecodeTile));
-  const shareTokens = prefillCtas > 0 ? Math.min(numTokens, tokensPerDecodeTile) : tileTokens;
+  const tilesPerLevel = Math.min(
+    numRequests + Math.floor((numTokens - numRequests) / tokensPerTile),
+    composes ? Infinity : numRequests * Math.ceil(rowTokens / tokensPerTile),
+  );
+  const tileTokens = Math.min(rowTokens, Math.max(tokensPerTile, tokensPerDecodeTile));
+  const shareTokens = prefillCtas > 0 ? Math.min(rowTokens, tokensPerDecodeTile) : tileTokens;
   const unitRows = numKvHeads * numTokens * groupSize;
-  const composes = maxLevels > 1 || sharesRows;
   const maxTiles = composes ? (maxLevels + 1) * tilesPerLevel : tilesPerLevel;
   if (pieces !== undefined) {
     return {

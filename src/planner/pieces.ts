@@ -115,22 +115,26 @@ export class Pieces {
   }
 
   /**
-   * The worst case of any batch of `maxRequests` requests with `maxTokens` query tokens in all, each of up to `maxKvLen` KV tokens.
+   * The worst case of any batch of `maxRequests` requests with `maxTokens` query tokens in all, each of up to `maxQoLen` query and `maxKvLen` KV
+   * tokens.
    *
    * Say a request's tiles of one part (shares or queue) have U steps together, there are H KV heads, and C CTAs take the part. The length of pieces is
    * U x H / 2 C steps or more, and a unit's last cut leaves some steps behind it. So all cuts of a KV head together, not counting one a tile that a
    * window begins, are fewer than 2 C / H (`whole` at most), and those of a single tile no more than the lengths that fit in its KV with a step to
    * spare. A unit that is cut is longer than that length: no more than `whole` tiles are. A unit has one piece more than cuts.
    */
-  bounds(maxTokens: number, maxRequests: number, maxKvLen: number): PieceBounds {
+  bounds(maxTokens: number, maxRequests: number, maxQoLen: number, maxKvLen: number): PieceBounds {
     const { numCtas, prefillCtas } = this.#config.limits;
     const { decodeTokens, prefillTokens } = this.#table;
     const sums = new PieceSums(this.#config, this.#ends);
     const numRequests = Math.min(maxRequests, maxTokens);
-    const numTiles = numRequests + Math.floor((maxTokens - numRequests) / prefillTokens);
+    const numTiles = Math.min(
+      numRequests + Math.floor((maxTokens - numRequests) / prefillTokens),
+      numRequests * Math.ceil(maxQoLen / prefillTokens),
+    );
     // A prefill tile has more tokens than a decode tile holds, if it holds more.
     const minPrefill = Math.min(decodeTokens + 1, prefillTokens);
-    const numPrefillTiles = Math.min(numTiles, Math.floor(maxTokens / minPrefill));
+    const numPrefillTiles = maxQoLen <= decodeTokens ? 0 : Math.min(numTiles, Math.floor(maxTokens / minPrefill));
     const decodeCuts = decodeTokens === 0 ? 0 : this.#cutsWithin(maxKvLen, false, 1);
     const prefillCuts = numPrefillTiles === 0 ? 0 : this.#cutsWithin(maxKvLen, true, minPrefill);
     if (prefillCtas === 0) {

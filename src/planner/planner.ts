@@ -28,6 +28,7 @@ import {
   type CheckedConfig,
   checkFitsCapacity,
   checkKvFitsCapacity,
+  checkQoFitsCapacity,
   type PlannerConfig,
 } from "./problem.ts";
 import { Queue } from "./queue.ts";
@@ -100,14 +101,15 @@ class WorkPlanner implements Planner {
     }
     const { capacity } = config;
     const bounds = capacity === undefined
-      ? grownBounds(undefined, this.#bounds(16, 16, 1, false, 256, this.#pieces?.bounds(16, 16, 0)))
+      ? grownBounds(undefined, this.#bounds(16, 16, 16, 1, false, 256, this.#pieces?.bounds(16, 16, 16, 0)))
       : this.#bounds(
         capacity.maxTokens,
         capacity.maxRequests,
+        capacity.maxQoLen,
         capacity.maxLevels,
         capacity.maxLevels > 1,
         capacity.maxPages,
-        this.#pieces?.bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxKvLen),
+        this.#pieces?.bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxQoLen, capacity.maxKvLen),
       );
     this.#state = new PlanState(config, layoutOfBounds(bounds));
     if (capacity === undefined) return;
@@ -165,6 +167,7 @@ class WorkPlanner implements Planner {
         );
       }
     }
+    if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
     if (this.#pieces === undefined) this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
     else this.#makeRoomForPieces(this.#pieces, qoIndptr, pages, maskIndptr);
 
@@ -198,6 +201,7 @@ class WorkPlanner implements Planner {
         checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], composed.kvLenOf(r));
       }
     }
+    if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
     this.#makeRoom(numTokens, numRequests, levels.length, true, numKvIndices);
 
     const state = this.#state;
@@ -260,8 +264,9 @@ class WorkPlanner implements Planner {
       state.splitsSms = state.numShares < this.config.limits.numCtas;
     } else {
       state.tileClasses = this.#classesOfCapacity();
-      state.splitsSms = maySplitSms(this.config);
-      state.launchesMerges = this.config.capacity!.maxLevels > 1 || (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
+      const mayPrefill = (state.tileClasses & (1 << TILE_PREFILL)) !== 0;
+      state.splitsSms = mayPrefill && maySplitSms(this.config);
+      state.launchesMerges = mayPrefill || this.config.capacity!.maxLevels > 1;
     }
     state.workspaceBytes = workspaceBytesOf(state.maxPartialRows, this.config.headDimVo);
     words[PLAN_HEADER.numTiles] = state.numTiles;
@@ -281,9 +286,11 @@ class WorkPlanner implements Planner {
 
   /** Classes that some batch within the capacity may need. */
   #classesOfCapacity(): number {
-    const { capacity } = this.config;
+    const { maxTokens, maxQoLen, maxLevels } = this.config.capacity!;
     const decode = this.#table.decodeTokens > 0 ? 1 << TILE_DECODE : 0;
-    return capacity!.maxTokens > this.#table.decodeTokens ? decode | (1 << TILE_PREFILL) : decode;
+    // Rows of a level may be of several requests.
+    const longest = maxLevels > 1 ? maxTokens : Math.min(maxTokens, maxQoLen);
+    return longest > this.#table.decodeTokens ? decode | (1 << TILE_PREFILL) : decode;
   }
 
   /** Makes the layout hold a batch: checks the capacity, or grows. The common case, a batch no larger than one before, returns at once. */
@@ -300,9 +307,9 @@ class WorkPlanner implements Planner {
       numKvIndices <= this.#fittedKvIndices
     ) {
       if (!this.#hasRoomForLong(numTokens)) return;
-      this.#layOut(undefined, this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
+      this.#layOut(undefined, this.#bounds(numTokens, numRequests, numTokens, numLevels, composes, numKvIndices));
     } else {
-      this.#growTo(this.#bounds(numTokens, numRequests, numLevels, composes, numKvIndices));
+      this.#growTo(this.#bounds(numTokens, numRequests, numTokens, numLevels, composes, numKvIndices));
     }
     this.#fittedTokens = numTokens;
     this.#fittedRequests = numRequests;
@@ -344,7 +351,7 @@ class WorkPlanner implements Planner {
       return;
     }
     const bounds = pieces.boundsOf(qoIndptr, kvLenOf);
-    this.#growTo(this.#bounds(numTokens, numRequests, 1, false, indptr[numRequests], bounds));
+    this.#growTo(this.#bounds(numTokens, numRequests, numTokens, 1, false, indptr[numRequests], bounds));
   }
 
   #growTo(needed: PlanBounds): void {
@@ -362,6 +369,7 @@ class WorkPlanner implements Planner {
   #bounds(
     maxTokens: number,
     maxRequests: number,
+    maxQoLen: number,
     maxLevels: number,
     sharesRows: boolean,
     maxKvIndices: number,
@@ -378,6 +386,7 @@ class WorkPlanner implements Planner {
       prefillRows,
       maxTokens,
       maxRequests,
+      maxQoLen,
       maxLevels,
       sharesRows,
       maxKvIndices,

@@ -34,6 +34,11 @@ export interface PlanCapacity {
   readonly maxPages: number;
   /** Levels of composable formats; 1 by default. With 1, every block row is one request. */
   readonly maxLevels?: number;
+  /**
+   * Query tokens of a request; `maxTokens` by default. If so many fit a decode tile and there is one level, no batch has prefill tiles, and a graph
+   * launches no kernel for them.
+   */
+  readonly maxQoLen?: number;
   /** KV tokens of a request, with `batchInvariant` only: the workspace grows with it. By default what `maxPages` of 1024 tokens hold. */
   readonly maxKvLen?: number;
 }
@@ -173,6 +178,14 @@ function expectFits(name: string, capacity: number, need: number, what: string):
   }
 }
 
+/** Refuses a request of more query tokens than declared. @throws {CapacityError} naming the capacity and the need. */
+export function checkQoFitsCapacity({ maxQoLen, maxTokens }: Required<PlanCapacity>, qoIndptr: Int32Array): void {
+  if (maxQoLen >= maxTokens) return;
+  let longest = 0;
+  for (let r = 0; r + 1 < qoIndptr.length; r++) longest = Math.max(longest, qoIndptr[r + 1] - qoIndptr[r]);
+  expectFits("maxQoLen", maxQoLen, longest, "query tokens in one request");
+}
+
 /** Refuses a request beyond what was declared. @throws {CapacityError} naming the capacity and the need. */
 export function checkKvFitsCapacity({ maxKvLen }: Required<PlanCapacity>, kvLen: number): void {
   expectFits("maxKvLen", maxKvLen, kvLen, "KV tokens in one request");
@@ -183,11 +196,12 @@ function checkCapacity(
   batchInvariant: boolean,
 ): Required<PlanCapacity> | undefined {
   if (capacity === undefined) return undefined;
-  const { maxTokens, maxRequests, maxPages, maxLevels = 1 } = capacity;
+  const { maxTokens, maxRequests, maxPages, maxLevels = 1, maxQoLen = maxTokens } = capacity;
   expectInteger("capacity.maxTokens", maxTokens, 1, 0x7fffffff);
   expectInteger("capacity.maxRequests", maxRequests, 1, 0x7fffffff);
   expectInteger("capacity.maxPages", maxPages, 0, 0x7fffffff);
   expectInteger("capacity.maxLevels", maxLevels, 1, 64);
+  expectInteger("capacity.maxQoLen", maxQoLen, 1, 0x7fffffff);
   if (batchInvariant && maxLevels > 1) {
     throw new NotSupportedError(
       `Cannot create planner: capacity.maxLevels is ${maxLevels}, with batchInvariant. Requests that share a level are computed together, so that ` +
@@ -201,7 +215,7 @@ function checkCapacity(
   }
   const maxKvLen = capacity.maxKvLen ?? Math.min(maxPages * MAX_PAGE_SIZE, MAX_KV_TOKENS);
   expectInteger("capacity.maxKvLen", maxKvLen, 0, MAX_KV_TOKENS);
-  return { maxTokens, maxRequests, maxPages, maxLevels, maxKvLen };
+  return { maxTokens, maxRequests, maxPages, maxLevels, maxQoLen, maxKvLen };
 }
 
 function expectInteger(name: string, value: number, min: number, max: number): void {

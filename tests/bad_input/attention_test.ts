@@ -67,6 +67,11 @@ onEveryBackend("bad input to attention", (device, backend) => {
       [{ windowRight: NaN }, InvalidArgumentError, /windowRight is NaN/],
       [{ capacity: { maxTokens: 0, maxRequests: 1, maxPages: 1 } }, InvalidArgumentError, /maxTokens is 0/],
       [
+        { capacity: { maxTokens: 1, maxRequests: 1, maxPages: 1, maxQoLen: 0.5 } },
+        InvalidArgumentError,
+        /maxQoLen is 0.5/,
+      ],
+      [
         { capacity: { maxTokens: 1, maxRequests: 1, maxPages: 1, maxKvLen: 9 } },
         InvalidArgumentError,
         /maxKvLen is 9, without batchInvariant/,

@@ -148,6 +148,7 @@ onEveryBackend("planning on the device", (device) => {
     refused(CapacityError, /maxRequests is 3/, {}, of({ capacity: { ...capacity, maxRequests: 3 } }));
     refused(CapacityError, /8 query tokens.*maxTokens is 7/, {}, of({ capacity: { ...capacity, maxTokens: 7 } }));
     refused(CapacityError, /6 page ids.*maxPages is 5/, {}, of({ capacity: { ...capacity, maxPages: 5 } }));
+    refused(CapacityError, /capacity.maxQoLen is 1/, {}, of({ capacity: { ...capacity, maxQoLen: 1 } }));
     refused(InvalidArgumentError, /pages.indptr is i32 \[5\]. Expected contiguous i32 \[3\]/, { qoIndptr: i32(3) });
     refused(InvalidArgumentError, /qoIndptr is empty/, { qoIndptr: i32(1) });
     refused(InvalidArgumentError, /slots is i32 \[7\]. Expected contiguous i32 \[8\]/, { slots: i32(7) });

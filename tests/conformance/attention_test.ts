@@ -133,9 +133,9 @@ describe("the conformance table", () => {
 
   it("has a small case for every kernel, with every page size, layout, window and kind of level", () => {
     const cases = smallCases(SEED);
-    // Of each shape and dtype: one for decode, four for prefill, two for merging, two for FP8, and four for prefill in FP8 throughout. And of each
+    // Of each shape and dtype: one for decode, four for prefill, two for merging, three for FP8, and four for prefill in FP8 throughout. And of each
     // dtype the mixed batches.
-    const ofShapes = GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 2 + FP8_PREFILL_HEAD_DIMS.length * 4;
+    const ofShapes = GRID.headDims.length * 7 + FP8_HEAD_DIMS.length * 3 + FP8_PREFILL_HEAD_DIMS.length * 4;
     const ofDtype = ofShapes + MIXED_DTYPES.length;
     assert.equal(cases.length, GRID.dtype.length * ofDtype);
     for (

@@ -115,29 +115,35 @@ describe("planner", () => {
 
   it("keeps to a fixed capacity, with one layout for all batches", () => {
     fc.assert(
-      fc.property(configs, fc.nat(), fc.boolean(), (config, seed, composes) => {
-        const capacity = { maxTokens: 300, maxRequests: 20, maxPages: 2000, maxLevels: composes ? 3 : 1 };
-        const planner = createPlanner({ ...(composes ? composedConfigOf(config) : configOf(config)), capacity });
-        const random = new Random(seed);
-        let layout: unknown;
-        for (let i = 0; i < 4; i++) {
-          const numRequests = random.integer(0, 20);
-          const qoLens = Array.from(
-            { length: numRequests },
-            () => random.integer(0, Math.floor(300 / Math.max(1, numRequests))),
-          );
-          const problem = composes ? composedProblem(random, qoLens, random.integer(1, 3), 400, 16) : plainProblem(
-            random,
-            qoLens,
-            qoLens.map(() => random.integer(0, 1600)),
-            16,
-          );
-          const plan = planner.plan(problem);
-          layout ??= plan.layout;
-          assert.equal(plan.layout, layout);
-          checkPlan(plan, problem, planner.config);
-        }
-      }),
+      fc.property(
+        configs,
+        fc.nat(),
+        fc.boolean(),
+        fc.constantFrom(1, 2, 40, 300),
+        (config, seed, composes, maxQoLen) => {
+          const capacity = { maxTokens: 300, maxRequests: 20, maxPages: 2000, maxLevels: composes ? 3 : 1, maxQoLen };
+          const planner = createPlanner({ ...(composes ? composedConfigOf(config) : configOf(config)), capacity });
+          const random = new Random(seed);
+          let layout: unknown;
+          for (let i = 0; i < 4; i++) {
+            const numRequests = random.integer(0, 20);
+            const qoLens = Array.from(
+              { length: numRequests },
+              () => random.integer(0, Math.min(maxQoLen, Math.floor(300 / Math.max(1, numRequests)))),
+            );
+            const problem = composes ? composedProblem(random, qoLens, random.integer(1, 3), 400, 16) : plainProblem(
+              random,
+              qoLens,
+              qoLens.map(() => random.integer(0, 1600)),
+              16,
+            );
+            const plan = planner.plan(problem);
+            layout ??= plan.layout;
+            assert.equal(plan.layout, layout);
+            checkPlan(plan, problem, planner.config);
+          }
+        },
+      ),
       runs(120, 4),
     );
   });
@@ -310,10 +316,38 @@ describe("planner", () => {
     assert.equal(workspaceBytes, maxPartialRows * 129 * 4);
     assert.ok(full.numPartialRows > 0 && full.numPartialRows <= maxPartialRows);
   });
+
+  it("launches nothing for prefill if no request within the capacity has so many query tokens", () => {
+    // Four query heads a KV head: a decode tile has room for 4 tokens.
+    const extent = { maxTokens: 64, maxRequests: 16, maxPages: 100 };
+    const queued = { ...base, limits: { ...limits, prefillCtas: 5 } };
+    for (
+      const [maxQoLen, maxLevels, batchInvariant, tileClasses] of [
+        [undefined, 1, false, 3],
+        [5, 1, false, 3],
+        [4, 1, false, 1],
+        [1, 1, false, 1],
+        [1, 1, true, 1],
+        [1, 2, false, 3], // a level's row has the tokens of several requests
+      ] as const
+    ) {
+      const planner = createPlanner({ ...queued, batchInvariant, capacity: { ...extent, maxQoLen, maxLevels } });
+      const plan = planner.plan(plainProblem(new Random(1), [1, 1, 1], [40, 300, 5], 16));
+      const name = `maxQoLen ${maxQoLen}, maxLevels ${maxLevels}, batchInvariant ${batchInvariant}`;
+      assert.equal(plan.tileClasses, tileClasses, name);
+      assert.equal(plan.launchesMerges, tileClasses === 3, name);
+      assert.equal(plan.splitsSms, tileClasses === 3 && !batchInvariant, name);
+    }
+    const rowsOf = (maxQoLen?: number): number =>
+      createPlanner({ ...queued, capacity: { ...extent, maxQoLen } }).frame!.maxPartialRows;
+    // 12 cuts of the shares, two pieces of 4 rows each.
+    assert.equal(rowsOf(1), 12 * 2 * 4);
+    assert.ok(rowsOf(4) > rowsOf(1) && rowsOf() > rowsOf(4));
+  });
 });
 
 describe("planner, bad input", () => {
-  const planner = createPlanner({ ...base, capacity: { maxTokens: 4, maxRequests: 2, maxPages: 10 } });
+  const planner = createPlanner({ ...base, capacity: { maxTokens: 4, maxRequests: 2, maxPages: 10, maxQoLen: 3 } });
   const pages = pageTableFromLists([[1], [2, 3]], [5, 20], 16);
   const good = { qoIndptr: indptrOf([1, 2]), pages };
 
@@ -328,6 +362,7 @@ describe("planner, bad input", () => {
         /3 requests, but maxRequests is 2/,
       ],
       [{ qoIndptr: indptrOf([1]), pages: tooLong }, CapacityError, /11 page ids, but maxPages is 10/],
+      [{ qoIndptr: indptrOf([0, 4]), pages }, CapacityError, /4 query tokens in one request, but maxQoLen is 3/],
       [
         {
           qoIndptr: indptrOf([1, 1]),

@@ -32,6 +32,7 @@ export function checkPlan(plan: Plan, problem: AttentionProblem, config: Checked
   const numTokens = qoIndptr[qoIndptr.length - 1];
   assert.equal(plan.numTokens, numTokens);
   checkSections(plan);
+  checkLaunch(plan);
 
   const pieces: Piece[][] = Array.from({ length: numTokens * numKvHeads }, () => []);
   const partialRowsUsed = new Uint8Array(plan.numPartialRows);
@@ -137,6 +138,21 @@ function checkSections(
     numPartialRows <= maxPartialRows && numKvIndices <= layout.maxKvIndices,
     "workspace rows or page ids pass their capacity",
   );
+}
+
+/** A launch does no more than it was told that there may be. */
+function checkLaunch(plan: Plan): void {
+  for (let i = 0; i < plan.numTiles; i++) {
+    const { tileClass } = tileOfPlan(plan, i);
+    assert.ok(
+      (plan.tileClasses >> (tileClass === "decode" ? 0 : 1) & 1) === 1,
+      `tile ${i}, ${tileClass}, is not launched`,
+    );
+  }
+  for (let i = 0; i < plan.numMerges; i++) {
+    assert.ok(plan.launchesMerges || mergeOfPlan(plan, i).inKernel, `merge ${i} is not launched`);
+  }
+  assert.ok(plan.splitsSms || plan.numShares === plan.limits.numCtas, "the SMs are split without leave");
 }
 
 function tokensOf(plan: Plan, tile: RowTileView): { token: number; qoPos: number }[] {
