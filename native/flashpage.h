@@ -157,6 +157,7 @@ FP_API fp_status fp_graph_destroy(fp_handle graph);
  *   merges    fp_merge_item[]  output rows that were split, and their partials in order
  *   partials  i32[]            first workspace row of each partial, listed by merges
  *   rows      fp_row_entry[]   gathered query tokens (rows of many requests that share KV)
+ *   starts    fp_cta_start[num_ctas]  of CTAs that have one item: what else that needs at once
  */
 
 struct fp_plan_header {
@@ -217,6 +218,23 @@ struct fp_merge_item {
   i32 in_kernel; /* 1: on a GPU, the CTA that is the last to finish one of its num_partials pieces merges; 0: a launch of its own does */
   i32 arrivals;  /* pieces that are done: 0 in a plan, counted up by a run, and 0 again at its end */
   i32 reserved;
+};
+
+/* Of a CTA whose only item is one KV head of a decode tile with pages of multiples of 16 tokens: what the item's tile and page list say, so that the CTA
+ * need not ask one after the other. */
+struct fp_cta_start {
+  i32 token_begin;  /* of the tile */
+  i32 num_tokens;   /* of the tile; 0: the plan does not say, and neither does the rest */
+  i32 qo_pos_begin; /* of the tile */
+  i32 page_begin;   /* of the tile */
+  i32 page0;        /* ids of the pages of the list, from the one that holds kv_begin on; behind the item's last page, that */
+  i32 page1;
+  i32 page2;
+  i32 page3;
+  i32 page4;
+  i32 page5;
+  i32 page6;
+  i32 page7;
 };
 
 struct fp_row_entry {
@@ -302,7 +320,7 @@ struct fp_attention_args {
   i32 splits_sms;      /* 1: shares and queue may be laid for SMs of their own each, so their kernels should run at the same time */
   i32 trace_capacity;  /* records that trace has room for; unused without one */
   i32 batch_invariant; /* 1: which kernels run must not depend on the batch, since their bits may differ */
-  i32 reserved;        /* 0 */
+  i32 starts_offset;
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;
@@ -383,11 +401,13 @@ struct fp_plan_decode_args {
   i32 cta_begin_offset;
   i32 merges_offset;
   i32 partials_offset;
+  i32 starts_offset;
+  i32 reserved;          /* 0 */
   fp_address qo_indptr;     /* i32 [max_requests + 1]: first query token of each request */
   fp_address page_indptr;   /* i32 [max_requests + 1]: first page id of each request */
   fp_address last_page_len; /* i32 [max_requests]: KV tokens in the last page, which is the last of the row. Give this, or kv_lens */
   fp_address kv_lens;       /* i32 [max_requests]: KV tokens; the row may have more pages than they fill. 0: absent */
-  fp_address kv_indices;    /* i32 [max_kv_indices]: page ids; read for slots only */
+  fp_address kv_indices;    /* i32 [max_kv_indices]: page ids */
   fp_address slots;         /* i32 [max_tokens], written: where fp_kv_append puts each query token's K and V; -1 behind the batch. 0: not wanted */
   fp_address positions;     /* i32 [max_tokens], written: position of each query token; 0 behind the batch. 0: not wanted */
   fp_address plan;          /* i32 [plan_bytes / 4], written */

@@ -20,6 +20,7 @@ class PlanDecode {
     if (status == kPlanGood) {
       if (line_.empty()) {
         std::fill_n(p_.cta_begin, p_.num_ctas + 1, 0);
+        std::fill_n(p_.starts, p_.num_ctas, CtaStart{});
       } else {
         lay_shares();
       }
@@ -79,6 +80,7 @@ class PlanDecode {
   }
 
   void lay_shares() {
+    std::fill_n(p_.starts, p_.num_ctas, CtaStart{});
     int longest = 0;
     for (const LineTile &tile : line_) longest = std::max(longest, tile.num_steps);
     const long long steps = total_steps(p_, num_tiles(), line_.back().cost_end);
@@ -109,6 +111,10 @@ class PlanDecode {
       }
     }
     for (int cta = 0; cta <= p_.num_ctas; cta++) p_.cta_begin[cta] = std::min(cta, num_items_);
+    for (int cta = 0; cta < num_items_ && !overflows_; cta++) {
+      const WorkItem &item = p_.work[cta];
+      p_.starts[cta] = cta_start(p_, line_[static_cast<size_t>(item.tile)], item);
+    }
   }
 
   void give_shares(bool are_alike) {

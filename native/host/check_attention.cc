@@ -39,6 +39,7 @@ void check_plan(Checker &checker, const fp_attention_args &args) {
   check_section(args.merges_offset, args.max_merges, sizeof(fp_merge_item) / 4, words, "merges");
   check_section(args.partials_offset, args.max_partials, 1, words, "partials");
   check_section(args.rows_offset, args.max_row_entries, sizeof(fp_row_entry) / 4, words, "row entries");
+  check_section(args.starts_offset, args.num_ctas, sizeof(fp_cta_start) / 4, words, "starts");
   // Entries are read in 16-byte pieces on CUDA.
   checker.check_tensor("plan", args.plan, FP_I32, {}, words, Access::read, row_alignment(checker));
 }

@@ -69,6 +69,19 @@ static_assert(offsetof(fp_merge_item, num_partials) == 16);
 static_assert(offsetof(fp_merge_item, in_kernel) == 20);
 static_assert(offsetof(fp_merge_item, arrivals) == 24);
 static_assert(offsetof(fp_merge_item, reserved) == 28);
+static_assert(sizeof(fp_cta_start) == 48);
+static_assert(offsetof(fp_cta_start, token_begin) == 0);
+static_assert(offsetof(fp_cta_start, num_tokens) == 4);
+static_assert(offsetof(fp_cta_start, qo_pos_begin) == 8);
+static_assert(offsetof(fp_cta_start, page_begin) == 12);
+static_assert(offsetof(fp_cta_start, page0) == 16);
+static_assert(offsetof(fp_cta_start, page1) == 20);
+static_assert(offsetof(fp_cta_start, page2) == 24);
+static_assert(offsetof(fp_cta_start, page3) == 28);
+static_assert(offsetof(fp_cta_start, page4) == 32);
+static_assert(offsetof(fp_cta_start, page5) == 36);
+static_assert(offsetof(fp_cta_start, page6) == 40);
+static_assert(offsetof(fp_cta_start, page7) == 44);
 static_assert(sizeof(fp_row_entry) == 8);
 static_assert(offsetof(fp_row_entry, token) == 0);
 static_assert(offsetof(fp_row_entry, qo_pos) == 4);
@@ -133,7 +146,7 @@ static_assert(offsetof(fp_attention_args, launches_merges) == 136);
 static_assert(offsetof(fp_attention_args, splits_sms) == 140);
 static_assert(offsetof(fp_attention_args, trace_capacity) == 144);
 static_assert(offsetof(fp_attention_args, batch_invariant) == 148);
-static_assert(offsetof(fp_attention_args, reserved) == 152);
+static_assert(offsetof(fp_attention_args, starts_offset) == 152);
 static_assert(offsetof(fp_attention_args, q) == 160);
 static_assert(offsetof(fp_attention_args, q_token_stride) == 168);
 static_assert(offsetof(fp_attention_args, q_head_stride) == 176);
@@ -160,7 +173,7 @@ static_assert(offsetof(fp_attention_args, plan_bytes) == 336);
 static_assert(offsetof(fp_attention_args, workspace) == 344);
 static_assert(offsetof(fp_attention_args, workspace_bytes) == 352);
 static_assert(offsetof(fp_attention_args, trace) == 360);
-static_assert(sizeof(fp_plan_decode_args) == 184);
+static_assert(sizeof(fp_plan_decode_args) == 192);
 static_assert(offsetof(fp_plan_decode_args, struct_size) == 0);
 static_assert(offsetof(fp_plan_decode_args, max_requests) == 4);
 static_assert(offsetof(fp_plan_decode_args, max_tokens) == 8);
@@ -189,15 +202,17 @@ static_assert(offsetof(fp_plan_decode_args, work_offset) == 96);
 static_assert(offsetof(fp_plan_decode_args, cta_begin_offset) == 100);
 static_assert(offsetof(fp_plan_decode_args, merges_offset) == 104);
 static_assert(offsetof(fp_plan_decode_args, partials_offset) == 108);
-static_assert(offsetof(fp_plan_decode_args, qo_indptr) == 112);
-static_assert(offsetof(fp_plan_decode_args, page_indptr) == 120);
-static_assert(offsetof(fp_plan_decode_args, last_page_len) == 128);
-static_assert(offsetof(fp_plan_decode_args, kv_lens) == 136);
-static_assert(offsetof(fp_plan_decode_args, kv_indices) == 144);
-static_assert(offsetof(fp_plan_decode_args, slots) == 152);
-static_assert(offsetof(fp_plan_decode_args, positions) == 160);
-static_assert(offsetof(fp_plan_decode_args, plan) == 168);
-static_assert(offsetof(fp_plan_decode_args, plan_bytes) == 176);
+static_assert(offsetof(fp_plan_decode_args, starts_offset) == 112);
+static_assert(offsetof(fp_plan_decode_args, reserved) == 116);
+static_assert(offsetof(fp_plan_decode_args, qo_indptr) == 120);
+static_assert(offsetof(fp_plan_decode_args, page_indptr) == 128);
+static_assert(offsetof(fp_plan_decode_args, last_page_len) == 136);
+static_assert(offsetof(fp_plan_decode_args, kv_lens) == 144);
+static_assert(offsetof(fp_plan_decode_args, kv_indices) == 152);
+static_assert(offsetof(fp_plan_decode_args, slots) == 160);
+static_assert(offsetof(fp_plan_decode_args, positions) == 168);
+static_assert(offsetof(fp_plan_decode_args, plan) == 176);
+static_assert(offsetof(fp_plan_decode_args, plan_bytes) == 184);
 static_assert(sizeof(fp_merge_states_args) == 56);
 static_assert(offsetof(fp_merge_states_args, struct_size) == 0);
 static_assert(offsetof(fp_merge_states_args, dtype) == 4);
@@ -428,6 +443,20 @@ inline constexpr Field fp_merge_item_fields[] = {
     {static_cast<Kind>(0), 24},
     {static_cast<Kind>(0), 28},
 };
+inline constexpr Field fp_cta_start_fields[] = {
+    {static_cast<Kind>(0), 0},
+    {static_cast<Kind>(0), 4},
+    {static_cast<Kind>(0), 8},
+    {static_cast<Kind>(0), 12},
+    {static_cast<Kind>(0), 16},
+    {static_cast<Kind>(0), 20},
+    {static_cast<Kind>(0), 24},
+    {static_cast<Kind>(0), 28},
+    {static_cast<Kind>(0), 32},
+    {static_cast<Kind>(0), 36},
+    {static_cast<Kind>(0), 40},
+    {static_cast<Kind>(0), 44},
+};
 inline constexpr Field fp_row_entry_fields[] = {
     {static_cast<Kind>(0), 0},
     {static_cast<Kind>(0), 4},
@@ -553,7 +582,8 @@ inline constexpr Field fp_plan_decode_args_fields[] = {
     {static_cast<Kind>(0), 100},
     {static_cast<Kind>(0), 104},
     {static_cast<Kind>(0), 108},
-    {static_cast<Kind>(3), 112},
+    {static_cast<Kind>(0), 112},
+    {static_cast<Kind>(0), 116},
     {static_cast<Kind>(3), 120},
     {static_cast<Kind>(3), 128},
     {static_cast<Kind>(3), 136},
@@ -562,6 +592,7 @@ inline constexpr Field fp_plan_decode_args_fields[] = {
     {static_cast<Kind>(3), 160},
     {static_cast<Kind>(3), 168},
     {static_cast<Kind>(3), 176},
+    {static_cast<Kind>(3), 184},
 };
 inline constexpr Field fp_merge_states_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -729,12 +760,13 @@ inline constexpr Struct structs[] = {
     {48, fp_row_tile_fields, 12},
     {32, fp_work_item_fields, 8},
     {32, fp_merge_item_fields, 8},
+    {48, fp_cta_start_fields, 12},
     {8, fp_row_entry_fields, 2},
     {16, fp_trace_header_fields, 4},
     {32, fp_trace_record_fields, 8},
     {28, fp_attention_limits_fields, 7},
     {368, fp_attention_args_fields, 65},
-    {184, fp_plan_decode_args_fields, 37},
+    {192, fp_plan_decode_args_fields, 39},
     {56, fp_merge_states_args_fields, 10},
     {208, fp_kv_append_args_fields, 33},
     {104, fp_kv_copy_pages_args_fields, 17},

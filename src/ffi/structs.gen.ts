@@ -684,6 +684,134 @@ export class MergeItem {
   }
 }
 
+/** `struct fp_cta_start` in 4-byte words: its length, and where each field is. */
+export const CTA_START = {
+  words: 12,
+  tokenBegin: 0,
+  numTokens: 1,
+  qoPosBegin: 2,
+  pageBegin: 3,
+  page0: 4,
+  page1: 5,
+  page2: 6,
+  page3: 7,
+  page4: 8,
+  page5: 9,
+  page6: 10,
+  page7: 11,
+} as const;
+
+/** `struct fp_cta_start`: pass `bytes` to the library. */
+export class CtaStart {
+  /** Bytes of the struct. */
+  static readonly byteLength = 48;
+  /** The struct's memory. It never moves. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #i32: Int32Array;
+
+  constructor() {
+    const buffer = new ArrayBuffer(48);
+    this.bytes = new Uint8Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+  }
+
+  /** i32: of the tile */
+  get tokenBegin(): number {
+    return this.#i32[0];
+  }
+  set tokenBegin(value: number) {
+    this.#i32[0] = value;
+  }
+
+  /** i32: of the tile; 0: the plan does not say, and neither does the rest */
+  get numTokens(): number {
+    return this.#i32[1];
+  }
+  set numTokens(value: number) {
+    this.#i32[1] = value;
+  }
+
+  /** i32: of the tile */
+  get qoPosBegin(): number {
+    return this.#i32[2];
+  }
+  set qoPosBegin(value: number) {
+    this.#i32[2] = value;
+  }
+
+  /** i32: of the tile */
+  get pageBegin(): number {
+    return this.#i32[3];
+  }
+  set pageBegin(value: number) {
+    this.#i32[3] = value;
+  }
+
+  /** i32: ids of the pages of the list, from the one that holds kv_begin on; behind the item's last page, that */
+  get page0(): number {
+    return this.#i32[4];
+  }
+  set page0(value: number) {
+    this.#i32[4] = value;
+  }
+
+  /** i32 */
+  get page1(): number {
+    return this.#i32[5];
+  }
+  set page1(value: number) {
+    this.#i32[5] = value;
+  }
+
+  /** i32 */
+  get page2(): number {
+    return this.#i32[6];
+  }
+  set page2(value: number) {
+    this.#i32[6] = value;
+  }
+
+  /** i32 */
+  get page3(): number {
+    return this.#i32[7];
+  }
+  set page3(value: number) {
+    this.#i32[7] = value;
+  }
+
+  /** i32 */
+  get page4(): number {
+    return this.#i32[8];
+  }
+  set page4(value: number) {
+    this.#i32[8] = value;
+  }
+
+  /** i32 */
+  get page5(): number {
+    return this.#i32[9];
+  }
+  set page5(value: number) {
+    this.#i32[9] = value;
+  }
+
+  /** i32 */
+  get page6(): number {
+    return this.#i32[10];
+  }
+  set page6(value: number) {
+    this.#i32[10] = value;
+  }
+
+  /** i32 */
+  get page7(): number {
+    return this.#i32[11];
+  }
+  set page7(value: number) {
+    this.#i32[11] = value;
+  }
+}
+
 /** `struct fp_row_entry` in 4-byte words: its length, and where each field is. */
 export const ROW_ENTRY = {
   words: 2,
@@ -991,7 +1119,7 @@ export const ATTENTION_ARGS = {
   splitsSms: 35,
   traceCapacity: 36,
   batchInvariant: 37,
-  reserved: 38,
+  startsOffset: 38,
   q: 40,
   qTokenStride: 42,
   qHeadStride: 44,
@@ -1337,11 +1465,11 @@ export class AttentionArgs {
     this.#i32[37] = value;
   }
 
-  /** i32: 0 */
-  get reserved(): number {
+  /** i32 */
+  get startsOffset(): number {
     return this.#i32[38];
   }
-  set reserved(value: number) {
+  set startsOffset(value: number) {
     this.#i32[38] = value;
   }
 
@@ -1556,7 +1684,7 @@ export class AttentionArgs {
 
 /** `struct fp_plan_decode_args` in 4-byte words: its length, and where each field is. */
 export const PLAN_DECODE_ARGS = {
-  words: 46,
+  words: 48,
   structSize: 0,
   maxRequests: 1,
   maxTokens: 2,
@@ -1585,21 +1713,23 @@ export const PLAN_DECODE_ARGS = {
   ctaBeginOffset: 25,
   mergesOffset: 26,
   partialsOffset: 27,
-  qoIndptr: 28,
-  pageIndptr: 30,
-  lastPageLen: 32,
-  kvLens: 34,
-  kvIndices: 36,
-  slots: 38,
-  positions: 40,
-  plan: 42,
-  planBytes: 44,
+  startsOffset: 28,
+  reserved: 29,
+  qoIndptr: 30,
+  pageIndptr: 32,
+  lastPageLen: 34,
+  kvLens: 36,
+  kvIndices: 38,
+  slots: 40,
+  positions: 42,
+  plan: 44,
+  planBytes: 46,
 } as const;
 
 /** `struct fp_plan_decode_args`: pass `bytes` to the library. */
 export class PlanDecodeArgs {
   /** Bytes of the struct. */
-  static readonly byteLength = 184;
+  static readonly byteLength = 192;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #f64: Float64Array;
@@ -1607,12 +1737,12 @@ export class PlanDecodeArgs {
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(184);
+    const buffer = new ArrayBuffer(192);
     this.bytes = new Uint8Array(buffer);
     this.#f64 = new Float64Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 184;
+    this.#u32[0] = 192;
   }
 
   /** i32: entries of last_page_len or kv_lens. A request without query tokens has no tile: the end of a smaller batch is such */
@@ -1831,76 +1961,92 @@ export class PlanDecodeArgs {
     this.#i32[27] = value;
   }
 
+  /** i32 */
+  get startsOffset(): number {
+    return this.#i32[28];
+  }
+  set startsOffset(value: number) {
+    this.#i32[28] = value;
+  }
+
+  /** i32: 0 */
+  get reserved(): number {
+    return this.#i32[29];
+  }
+  set reserved(value: number) {
+    this.#i32[29] = value;
+  }
+
   /** f64: i32 [max_requests + 1]: first query token of each request */
   get qoIndptr(): number {
-    return this.#f64[14];
+    return this.#f64[15];
   }
   set qoIndptr(value: number) {
-    this.#f64[14] = value;
+    this.#f64[15] = value;
   }
 
   /** f64: i32 [max_requests + 1]: first page id of each request */
   get pageIndptr(): number {
-    return this.#f64[15];
+    return this.#f64[16];
   }
   set pageIndptr(value: number) {
-    this.#f64[15] = value;
+    this.#f64[16] = value;
   }
 
   /** f64: i32 [max_requests]: KV tokens in the last page, which is the last of the row. Give this, or kv_lens */
   get lastPageLen(): number {
-    return this.#f64[16];
+    return this.#f64[17];
   }
   set lastPageLen(value: number) {
-    this.#f64[16] = value;
+    this.#f64[17] = value;
   }
 
   /** f64: i32 [max_requests]: KV tokens; the row may have more pages than they fill. 0: absent */
   get kvLens(): number {
-    return this.#f64[17];
-  }
-  set kvLens(value: number) {
-    this.#f64[17] = value;
-  }
-
-  /** f64: i32 [max_kv_indices]: page ids; read for slots only */
-  get kvIndices(): number {
     return this.#f64[18];
   }
-  set kvIndices(value: number) {
+  set kvLens(value: number) {
     this.#f64[18] = value;
+  }
+
+  /** f64: i32 [max_kv_indices]: page ids */
+  get kvIndices(): number {
+    return this.#f64[19];
+  }
+  set kvIndices(value: number) {
+    this.#f64[19] = value;
   }
 
   /** f64: i32 [max_tokens], written: where fp_kv_append puts each query token's K and V; -1 behind the batch. 0: not wanted */
   get slots(): number {
-    return this.#f64[19];
+    return this.#f64[20];
   }
   set slots(value: number) {
-    this.#f64[19] = value;
+    this.#f64[20] = value;
   }
 
   /** f64: i32 [max_tokens], written: position of each query token; 0 behind the batch. 0: not wanted */
   get positions(): number {
-    return this.#f64[20];
+    return this.#f64[21];
   }
   set positions(value: number) {
-    this.#f64[20] = value;
+    this.#f64[21] = value;
   }
 
   /** f64: i32 [plan_bytes / 4], written */
   get plan(): number {
-    return this.#f64[21];
+    return this.#f64[22];
   }
   set plan(value: number) {
-    this.#f64[21] = value;
+    this.#f64[22] = value;
   }
 
   /** f64 */
   get planBytes(): number {
-    return this.#f64[22];
+    return this.#f64[23];
   }
   set planBytes(value: number) {
-    this.#f64[22] = value;
+    this.#f64[23] = value;
   }
 }
 
@@ -3422,6 +3568,24 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
     ],
   },
   {
+    name: "fp_cta_start",
+    byteLength: 48,
+    fields: [
+      ["token_begin", "i32", 0],
+      ["num_tokens", "i32", 4],
+      ["qo_pos_begin", "i32", 8],
+      ["page_begin", "i32", 12],
+      ["page0", "i32", 16],
+      ["page1", "i32", 20],
+      ["page2", "i32", 24],
+      ["page3", "i32", 28],
+      ["page4", "i32", 32],
+      ["page5", "i32", 36],
+      ["page6", "i32", 40],
+      ["page7", "i32", 44],
+    ],
+  },
+  {
     name: "fp_row_entry",
     byteLength: 8,
     fields: [
@@ -3508,7 +3672,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["splits_sms", "i32", 140],
       ["trace_capacity", "i32", 144],
       ["batch_invariant", "i32", 148],
-      ["reserved", "i32", 152],
+      ["starts_offset", "i32", 152],
       ["q", "f64", 160],
       ["q_token_stride", "f64", 168],
       ["q_head_stride", "f64", 176],
@@ -3539,7 +3703,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_plan_decode_args",
-    byteLength: 184,
+    byteLength: 192,
     fields: [
       ["struct_size", "u32", 0],
       ["max_requests", "i32", 4],
@@ -3569,15 +3733,17 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["cta_begin_offset", "i32", 100],
       ["merges_offset", "i32", 104],
       ["partials_offset", "i32", 108],
-      ["qo_indptr", "f64", 112],
-      ["page_indptr", "f64", 120],
-      ["last_page_len", "f64", 128],
-      ["kv_lens", "f64", 136],
-      ["kv_indices", "f64", 144],
-      ["slots", "f64", 152],
-      ["positions", "f64", 160],
-      ["plan", "f64", 168],
-      ["plan_bytes", "f64", 176],
+      ["starts_offset", "i32", 112],
+      ["reserved", "i32", 116],
+      ["qo_indptr", "f64", 120],
+      ["page_indptr", "f64", 128],
+      ["last_page_len", "f64", 136],
+      ["kv_lens", "f64", 144],
+      ["kv_indices", "f64", 152],
+      ["slots", "f64", 160],
+      ["positions", "f64", 168],
+      ["plan", "f64", 176],
+      ["plan_bytes", "f64", 184],
     ],
   },
   {

@@ -7,7 +7,7 @@
  * @module
  */
 import { InvalidArgumentError } from "../errors.ts";
-import { MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
+import { CTA_START, MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
 
 /** The largest number of entries of each section. */
 export interface PlanBounds {
@@ -43,9 +43,11 @@ export interface PlanLayout extends PlanBounds {
   readonly partialsOffset: number;
   /** `fp_row_entry[maxRowEntries]` */
   readonly rowsOffset: number;
+  /** `fp_cta_start[numCtas]` */
+  readonly startsOffset: number;
   /** `i32[maxKvIndices]`: page ids of all levels. On the device only: the host's words end here. */
   readonly kvIndicesOffset: number;
-  /** Words of the host's part: header to rows. */
+  /** Words of the host's part: header to starts. */
   readonly numPlanWords: number;
   /** Words of the device buffer: page ids included. */
   readonly numWords: number;
@@ -167,6 +169,7 @@ export function layoutOfBounds(bounds: PlanBounds): PlanLayout {
   const mergesOffset = place(bounds.maxMerges, MERGE_ITEM.words);
   const partialsOffset = place(bounds.maxPartials, 1);
   const rowsOffset = place(bounds.maxRowEntries, ROW_ENTRY.words);
+  const startsOffset = place(bounds.numCtas, CTA_START.words);
   const kvIndicesOffset = place(bounds.maxKvIndices, 1);
   if (end > 0x7fffffff || bounds.maxPartialRows > 0x7fffffff) {
     throw new InvalidArgumentError(
@@ -182,6 +185,7 @@ export function layoutOfBounds(bounds: PlanBounds): PlanLayout {
     mergesOffset,
     partialsOffset,
     rowsOffset,
+    startsOffset,
     kvIndicesOffset,
     numPlanWords: kvIndicesOffset,
     numWords: end,

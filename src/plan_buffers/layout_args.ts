@@ -17,6 +17,7 @@ export interface LayoutArgs {
   ctaBeginOffset: number;
   mergesOffset: number;
   partialsOffset: number;
+  startsOffset: number;
 }
 
 /** Writes them. `maxPartialRows` is the plan's, which may have fewer than its layout allows. */
@@ -31,4 +32,5 @@ export function writeLayoutArgs(args: LayoutArgs, layout: PlanLayout, maxPartial
   args.ctaBeginOffset = layout.ctaBeginOffset;
   args.mergesOffset = layout.mergesOffset;
   args.partialsOffset = layout.partialsOffset;
+  args.startsOffset = layout.startsOffset;
 }

@@ -37,6 +37,7 @@ import { writeRequestTiles } from "./request_tiles.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
 import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
+import { CtaStarts } from "./starts.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -74,6 +75,7 @@ class WorkPlanner implements Planner {
   readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
+  readonly #starts = new CtaStarts();
   /** Of batch-invariant plans; else undefined. */
   readonly #pieces: Pieces | undefined;
   readonly #pieceSchedule: PieceSchedule | undefined;
@@ -177,7 +179,9 @@ class WorkPlanner implements Planner {
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
-    this.#schedule(words, layout);
+    const isSpread = this.#schedule(words, layout);
+    if (isSpread) this.#starts.write(words, layout, words[layout.ctaBeginOffset + layout.numCtas], pages);
+    else this.#starts.clear(words, layout);
     const numLaunched = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numMerges = this.#scheduler.numCutUnits;
     state.numPartials = this.#scheduler.numCutPieces;
@@ -209,6 +213,7 @@ class WorkPlanner implements Planner {
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
     this.#schedule(words, layout);
+    this.#starts.clear(words, layout);
     this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;
@@ -221,7 +226,8 @@ class WorkPlanner implements Planner {
     this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize, state.numMerges);
   }
 
-  #schedule(words: Int32Array, layout: PlanLayout): void {
+  /** Returns true if units were spread, one item a CTA. */
+  #schedule(words: Int32Array, layout: PlanLayout): boolean {
     const scheduler = this.#scheduler;
     const state = this.#state;
     scheduler.begin();
@@ -232,10 +238,11 @@ class WorkPlanner implements Planner {
       this.#pieces.cut(words, layout, this.#tiles);
       this.#pieceSchedule.layShares(words, layout);
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
-      return;
+      return false;
     }
-    layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
+    const isSpread = layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
     this.#queue.append(this.#tiles, scheduler, words, layout, state.numPrefillCtas);
+    return isSpread;
   }
 
   #finish(

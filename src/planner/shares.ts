@@ -25,6 +25,7 @@ const MIN_BUSY_CTAS = 0.9;
  * Appends the items of all shares, and says which CTA has which.
  *
  * @param maxShares CTAs that may have one, those of the lowest indices.
+ * @returns true if no CTA has more than one item, of one KV head, and item `i` is CTA `i`'s: units were spread.
  */
 export function layShares(
   config: CheckedConfig,
@@ -33,7 +34,7 @@ export function layShares(
   words: Int32Array,
   layout: PlanLayout,
   maxShares: number,
-): void {
+): boolean {
   const { numKvHeads, limits: { numCtas, prefillCtas }, costs: { sharesBandwidth } } = config;
   const { shareTiles, shareCount, shareCost, classes } = tiles;
   const isDecode = prefillCtas > 0 || (classes & (1 << TILE_PREFILL)) === 0;
@@ -44,7 +45,7 @@ export function layShares(
     const longest = stepsOfPieces(config, tiles, maxShares);
     if (longest > 0) {
       spreadUnits(config, tiles, scheduler, words, layout, longest);
-      return;
+      return true;
     }
     if (numUnits > maxShares && areAlike(tiles)) {
       const unitsOfShare = Math.ceil(numUnits / maxShares);
@@ -58,6 +59,7 @@ export function layShares(
   const { ctaBeginOffset } = layout;
   scheduler.cut(words, layout, shareTiles, 0, shareCount, lineCost, numShares, ctaBeginOffset, false);
   words.fill(scheduler.numWorkItems, ctaBeginOffset + numShares, ctaBeginOffset + numCtas + 1);
+  return false;
 }
 
 /** True if all units of the shares have as many steps. */

@@ -9,6 +9,7 @@ import { CapacityError, InvalidArgumentError } from "../../src/errors.ts";
 import { sharedPrefixLevels } from "../../src/formats/levels.ts";
 import { pageTableFromLists } from "../../src/formats/page_table.ts";
 import { indptrOf } from "../../src/formats/ragged.ts";
+import { CTA_START } from "../../src/ffi/structs.gen.ts";
 import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
 import { loadsOfPlan, totalsOf } from "../../src/planner/loads.ts";
 import { planToJson, workItemOfPlan } from "../../src/planner/plan.ts";
@@ -245,6 +246,29 @@ describe("planner", () => {
       items.reduce((sum, { item }) => sum + workItemOfPlan(plan, item).numKvHeads, 0)
     );
     assert.deepEqual(units, [...Array(12).fill(10), 8]);
+  });
+
+  it("tells each CTA of a small batch at once which rows and pages its item has, and none of a large one", () => {
+    const planner = createPlanner(base);
+    const startsOf = (numRequests: number, pageSize: number): number => {
+      const lens = Array.from({ length: numRequests }, (_, r) => 1500 + r);
+      const problem = plainProblem(new Random(1), Array(numRequests).fill(1), lens, pageSize);
+      const plan = planner.plan(problem);
+      checkPlan(plan, problem, planner.config);
+      const { words, layout } = plan;
+      let count = 0;
+      for (let cta = 0; cta < limits.numCtas; cta++) {
+        if (words[layout.startsOffset + cta * CTA_START.words + CTA_START.numTokens] > 0) count++;
+      }
+      return count;
+    };
+    assert.equal(startsOf(3, 16), 12); // six units, two pieces each
+    assert.equal(startsOf(2, 64), 12);
+    assert.equal(startsOf(6, 32), 12);
+    assert.equal(startsOf(1, 16), 12);
+    assert.equal(startsOf(2, 8), 0);
+    assert.equal(startsOf(2, 16), 12);
+    assert.equal(startsOf(40, 16), 0);
   });
 
   it("reads no KV beyond a window", () => {

@@ -3,7 +3,7 @@
  * (query token, KV head) exactly once, every output row written exactly once, every partial read by the merge that owns it.
  */
 import assert from "node:assert/strict";
-import { MERGE_ITEM } from "../../src/ffi/structs.gen.ts";
+import { CTA_START, MERGE_ITEM } from "../../src/ffi/structs.gen.ts";
 import { kvLensOfLevels, singleLevel } from "../../src/formats/levels.ts";
 import { kvLen } from "../../src/formats/page_table.ts";
 import {
@@ -111,6 +111,7 @@ export function checkPlan(plan: Plan, problem: AttentionProblem, config: Checked
   checkCoverage(pieces, tables.kvLens, qoIndptr, config);
   checkMerges(plan, pieces, numKvHeads);
   checkMergesInKernel(plan);
+  checkStarts(plan, ctaBegin, pagesOf);
 }
 
 function checkSections(
@@ -153,6 +154,35 @@ function checkLaunch(plan: Plan): void {
     assert.ok(plan.launchesMerges || mergeOfPlan(plan, i).inKernel, `merge ${i} is not launched`);
   }
   assert.ok(plan.splitsSms || plan.numShares === plan.limits.numCtas, "the SMs are split without leave");
+}
+
+/** What is said of a CTA's only item is what its tile and the page list say. */
+function checkStarts(plan: Plan, ctaBegin: Int32Array, pages: Int32Array): void {
+  const { words, layout, limits, pageSize } = plan;
+  for (let cta = 0; cta < limits.numCtas; cta++) {
+    const at = layout.startsOffset + cta * CTA_START.words;
+    if (words[at + CTA_START.numTokens] === 0) {
+      assert.ok(words.subarray(at, at + CTA_START.words).every((word) => word === 0), `the start of CTA ${cta}`);
+      continue;
+    }
+    assert.equal(ctaBegin[cta + 1] - ctaBegin[cta], 1, `items of CTA ${cta}, which has a start`);
+    const item = workItemOfPlan(plan, ctaBegin[cta]);
+    const tile = tileOfPlan(plan, item.tile);
+    assert.ok(item.numKvHeads === 1 && item.kvBegin < item.kvEnd && !tile.gathered && tile.tileClass === "decode");
+    const first = tile.pageBegin + Math.floor(item.kvBegin / pageSize);
+    const last = tile.pageBegin + Math.floor((item.kvEnd - 1) / pageSize);
+    assert.deepEqual(
+      Array.from(words.subarray(at, at + CTA_START.words)),
+      [
+        tile.tokenBegin,
+        tile.numTokens,
+        tile.qoPosBegin,
+        tile.pageBegin,
+        ...Array.from({ length: 8 }, (_, i) => pages[Math.min(first + i, last)]),
+      ],
+      `the start of CTA ${cta}`,
+    );
+  }
 }
 
 function tokensOf(plan: Plan, tile: RowTileView): { token: number; qoPos: number }[] {

@@ -1,5 +1,5 @@
 /** What of a plan's words counts: the header and the used part of each section. The rest is what earlier plans left. */
-import { MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../../src/ffi/structs.gen.ts";
+import { CTA_START, MERGE_ITEM, PLAN_HEADER, ROW_ENTRY, ROW_TILE, WORK_ITEM } from "../../src/ffi/structs.gen.ts";
 import type { Plan } from "../../src/planner/plan.ts";
 
 /** A copy of those words, one section after another. */
@@ -12,6 +12,7 @@ export function usedWords({ words, layout, ...plan }: Plan): Int32Array {
     [layout.mergesOffset, plan.numMerges * MERGE_ITEM.words],
     [layout.partialsOffset, plan.numPartials],
     [layout.rowsOffset, plan.numRowEntries * ROW_ENTRY.words],
+    [layout.startsOffset, layout.numCtas * CTA_START.words],
   ];
   const used = new Int32Array(sections.reduce((sum, [, count]) => sum + count, 0));
   let at = 0;

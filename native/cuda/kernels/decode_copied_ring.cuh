@@ -26,14 +26,15 @@ class CopiedRing {
   static __device__ __forceinline__ i32 first_token(i32 kv_begin, i32) { return kv_begin; }
 
   // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
-  __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, i32 item_begin, i32 item_end, const ItemWords &, i32 offset, u32 lane)
-      : cursor_(state, item_begin, item_end), base_(ptx::shared_address(slots)), slot_(base_), offset_(offset), lane_(lane) {
+  __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, const ItemRange &items, const ItemWords &, bool, const ItemStart &, i32 offset,
+                                        u32 lane)
+      : cursor_(state, items.begin, items.end), base_(ptx::shared_address(slots)), slot_(base_), offset_(offset), lane_(lane) {
     cursor_.advance(p, offset_, lane_);
     ahead_ = cursor_.ask_ahead(p, lane_);
   }
 
   // Starts the first copies.
-  __device__ __forceinline__ void fill(const AttentionParams &p) {
+  __device__ __forceinline__ void fill(const AttentionParams &p, bool, const ItemStart &) {
     i32 known = Cursor::kAhead;
 #pragma unroll 1
     for (i32 i = 0; i < kSlots / 2; ++i) {

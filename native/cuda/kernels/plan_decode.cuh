@@ -41,6 +41,7 @@ class PlanDecode {
     }
     if (num_tiles_ == 0) {
       for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = 0;
+      clear_starts(0);
     } else {
       const i64 steps = total_steps(p_, num_tiles_, cost_);
       const i32 longest = static_cast<i32>(collective_.max(longest_));  // behind its barrier the line is written
@@ -185,6 +186,12 @@ class PlanDecode {
     __syncthreads();
     for (i32 item = thread(); item < static_cast<i32>(num_items_); item += kThreads) write_piece(item);
     for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = min(cta, static_cast<i32>(num_items_));
+    clear_starts(static_cast<i32>(num_items_));
+  }
+
+  // Of the CTAs from `cta` on the plan says nothing more.
+  __device__ __forceinline__ void clear_starts(i32 cta) const {
+    for (cta += thread(); cta < p_.num_ctas; cta += kThreads) store(p_.starts, cta, p_.num_ctas, CtaStart{});
   }
 
   __device__ __forceinline__ void write_piece(i32 item) const {
@@ -193,14 +200,13 @@ class PlanDecode {
     const i32 of_tile = item - (index == 0 ? 0 : line_[index - 1].item_end);
     const i32 pieces = (tile.item_end - (index == 0 ? 0 : line_[index - 1].item_end)) / p_.num_kv_heads;
     const i32 head = of_tile / pieces, piece = of_tile - head * pieces;
-    if (pieces == 1) {
-      store(p_.work, item, p_.max_work_items, work_item(p_, tile, index, head, 1, 0, tile.num_steps, -1, -1));
-      return;
-    }
     const i32 merge = tile.merge_begin + head;
     const i32 row = tile.row_begin + of_tile * tile.num_tokens * p_.group;
-    store(p_.work, item, p_.max_work_items,
-          work_item(p_, tile, index, head, 1, step_of_piece(tile.num_steps, pieces, piece), step_of_piece(tile.num_steps, pieces, piece + 1), row, merge));
+    const i32 step_begin = step_of_piece(tile.num_steps, pieces, piece), step_end = step_of_piece(tile.num_steps, pieces, piece + 1);
+    const WorkItem work = work_item(p_, tile, index, head, 1, step_begin, step_end, pieces == 1 ? -1 : row, pieces == 1 ? -1 : merge);
+    store(p_.work, item, p_.max_work_items, work);
+    store(p_.starts, item, p_.num_ctas, cta_start(p_, tile, work));
+    if (pieces == 1) return;
     store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
     if (piece == 0) {
       store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, pieces, 1, 0, 0});
@@ -234,6 +240,7 @@ class PlanDecode {
   // ---- equal shares ----
 
   __device__ __forceinline__ void give_shares(bool are_alike) {
+    clear_starts(0);
     const LineShares shares(p_, num_tiles_, are_alike, cost_);
     if (thread() == 0) shared_.cuts[kThreads] = cut_of(p_, line_, shares, -1);
     i32 last_begin = 0;

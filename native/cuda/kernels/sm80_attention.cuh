@@ -9,12 +9,13 @@ namespace fp {
 template <typename Traits>
 __device__ __forceinline__ void attention(const AttentionParams &p) {
   extern __shared__ __align__(1024) u8 shared_memory[];
-  const ItemWords guess = guess_first_item(p);
-  const ItemRange items = cta_items(p);
+  const ItemWords guess = ItemWords::guess_first(p);
+  const RangeWords range(p, threadIdx.x % 32);
   prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
+  const ItemRange items = range.items(p);
   if constexpr (kTileArch == 90 && !Traits::kFp8) {
     // Prefill tiles are in the queue of sm90_prefill.cuh.
-    DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), items.begin, items.end, first_item(p, items, guess));
+    DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), items, first_item(p, items, guess));
     return;
   }
   for (i32 item = items.begin; item < items.end;) {
@@ -22,7 +23,7 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
     i32 end = item + 1;
     while (end < items.end && item_class(p, end) == tile_class) ++end;
     if (tile_class == kDecodeTile) {
-      DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), item, end, ItemWords(p, item));
+      DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), {item, end}, ItemWords(p, item));
     } else {
       PrefillLoop<Traits>::run(p, *reinterpret_cast<PrefillShared<Traits> *>(shared_memory), item, end);
     }

@@ -52,8 +52,8 @@ class DecodeLoop {
   static_assert(sizeof(Shared) <= decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
 
  public:
-  // Computes the items item_begin .. item_end, all of decode tiles. `first`: what the plan says of the first.
-  static __device__ __forceinline__ void run(const Params &params, Shared &shared, i32 item_begin, i32 item_end, const ItemWords &first) {
+  // Computes items, all of decode tiles. `first`: what the plan says of the first; `start`: what it may say more.
+  static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &start = ItemStart()) {
     const AttentionParams &p = Ring::attention(params);
     const u32 thread = ptx::thread_anew();
     const u32 lane = thread % 32;
@@ -62,11 +62,12 @@ class DecodeLoop {
     const KeyPointer k_pointer = KeyPointer::columns_first(lane);
     const ValuePointer v_pointer = ValuePointer::rows_first(lane);
     const bool is_e5m2 = p.kv_is_e5m2 != 0;
-    if (item_begin >= item_end) return;
+    if (items.begin >= items.end) return;
     // What depends on the item is asked for all at once: its tile here, its page list in the ring.
     const DecodeItem first_work(p, first);
-    const TileRows first_rows(p, first_work.tile, decode_rows);
-    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], item_begin, item_end, first, warp * decode_chunk, lane);
+    const bool has_start = start.is_of(items, first_work);
+    const TileRows first_rows = has_start ? start.rows(p, decode_rows) : TileRows(p, first_work.tile, decode_rows);
+    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, has_start, start, warp * decode_chunk, lane);
     Queries q;
     bool has_queries = false;
     if constexpr (kQueriesFirst) {
@@ -76,9 +77,9 @@ class DecodeLoop {
         has_queries = true;
       }
     }
-    ring.fill(params);
+    ring.fill(params, has_start, start);
 
-    for (i32 item = item_begin; item < item_end; ++item) {
+    for (i32 item = items.begin; item < items.end; ++item) {
       begin_trace(p, shared.trace_begin, thread == 0);
       const DecodeItem work(p, ItemWords(p, item));
       const TileRows rows(p, work.tile, decode_rows);

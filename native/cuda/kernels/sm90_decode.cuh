@@ -10,14 +10,16 @@ __device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
   extern __shared__ __align__(1024) u8 shared_memory[];
   using Ring = BoxRing<Traits>;
   const AttentionParams &p = params.attention;
-  const ItemWords guess = guess_first_item(p);
-  const ItemRange items = cta_items(p);
+  const ItemWords guess = ItemWords::guess_first(p);
+  const ItemStart start(p, threadIdx.x % 32);
+  const RangeWords range(p, threadIdx.x % 32);
   prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
   if (threadIdx.x == 0) {
     ptx::tma_prefetch(params.k_map);
     ptx::tma_prefetch(params.v_map);
   }
-  DecodeLoop<Traits, Ring>::run(params, *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory), items.begin, items.end, first_item(p, items, guess));
+  const ItemRange items = range.items(p);
+  DecodeLoop<Traits, Ring>::run(params, *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory), items, first_item(p, items, guess), start);
 }
 
 }  // namespace fp

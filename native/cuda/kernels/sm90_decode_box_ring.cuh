@@ -22,6 +22,9 @@ class BoxRing {
   // The page list of the next item is asked for ahead too, and so the item after it: where registers allow.
   static constexpr bool kFarAhead = Traits::kDimQk <= 128 && !Traits::kFp8;
   static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
+  // Slots whose pages an ItemStart knows, if these are as small as chunks: a chunk of K and one of V each round of the warps.
+  static constexpr i32 kStartSlots = 2 * ItemStart::kPages * start_page_tokens / decode_kv_tile;
+  static_assert(kStartSlots == 4 && decode_chunk == start_page_tokens);
 
  public:
   using Params = PrefillParams90;
@@ -37,27 +40,41 @@ class BoxRing {
   static constexpr bool kWholeChunks = true;
   static __device__ __forceinline__ i32 first_token(i32 kv_begin, i32 kv_end) { return kv_begin < kv_end ? kv_begin & -decode_chunk : kv_end; }
 
-  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item. `offset`: of this warp's first chunk from an item's first.
-  __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, i32 item_begin, i32 item_end, const ItemWords &first, i32 offset, u32 lane)
-      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(item_begin), item_end_(item_end), next_(params.attention, first) {
+  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item; `start`: what it says more of that, if `has_start`.
+  // `offset`: of this warp's first chunk from an item's first.
+  __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, const ItemRange &items, const ItemWords &first, bool has_start,
+                                     const ItemStart &start, i32 offset, u32 lane)
+      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end), next_(params.attention, first) {
     const AttentionParams &p = params.attention;
     if (lane < kSlots) ptx::mbarrier_init(full_ + 8 * lane, 1);
     ptx::mbarrier_fence_init();
-    next_.ask_pages(p);
-    if constexpr (kFarAhead) after_ = NextItem(p, item_begin + 1, item_end);
+    if (has_start) {
+      next_.page_begin = start.page_begin();
+    } else {
+      next_.ask_pages(p);
+    }
+    if constexpr (kFarAhead) after_ = NextItem(p, items.begin + 1, items.end);
     enter_item(p);
     if (token_ >= kv_end_) next_head(p);
   }
 
-  // Starts the first copies.
-  __device__ __forceinline__ void fill(const PrefillParams90 &params) {
+  // Starts the first copies. With a start, which is of the only item: the first of them before the page ids are there.
+  __device__ __forceinline__ void fill(const PrefillParams90 &params, bool has_start, const ItemStart &start) {
+    const Divisor &by_page = params.attention.by_page;
+    i32 asked = 0;
+    if (has_start) {
+      asked = ids_;
+      ids_ = start.page(divide(begin_ + static_cast<i32>(lane_) * decode_kv_tile, by_page) - divide(begin_ - offset_, by_page));
+    }
     __syncwarp();  // the barriers are made
 #pragma unroll 1
     for (i32 i = 0; i < kSlots; i += 2) {
+      if (i == kStartSlots && has_start) ids_ = asked;
       copy<KeyTile>(params, params.k_map, params.k_places_of_page, i);
       copy<ValueTile>(params, params.v_map, params.v_places_of_page, i + 1);
       advance(params.attention);
     }
+    if (kSlots <= kStartSlots && has_start) ids_ = asked;
   }
 
   // Until the oldest chunk is there.

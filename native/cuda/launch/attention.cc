@@ -24,6 +24,7 @@ static_assert(sizeof(PlanHeader) == sizeof(fp_plan_header) && offsetof(PlanHeade
 static_assert(sizeof(RowTile) == sizeof(fp_row_tile) && offsetof(RowTile, mask_row_begin) == offsetof(fp_row_tile, mask_row_begin));
 static_assert(sizeof(WorkItem) == sizeof(fp_work_item) && offsetof(WorkItem, merge) == offsetof(fp_work_item, merge));
 static_assert(sizeof(MergeItem) == sizeof(fp_merge_item) && offsetof(MergeItem, arrivals) == offsetof(fp_merge_item, arrivals));
+static_assert(sizeof(CtaStart) == sizeof(fp_cta_start) && offsetof(CtaStart, pages) == offsetof(fp_cta_start, page0));
 static_assert(sizeof(RowEntry) == sizeof(fp_row_entry) && offsetof(RowEntry, qo_pos) == offsetof(fp_row_entry, qo_pos));
 static_assert(sizeof(TraceHeader) == sizeof(fp_trace_header) && sizeof(fp_trace_record) == 32 && offsetof(fp_trace_record, begin_low) == 16);
 static_assert(int{kDecodeTile} == FP_TILE_DECODE && int{kPrefillTile} == FP_TILE_PREFILL);
@@ -83,6 +84,7 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.merges = reinterpret_cast<const MergeItem *>(plan + args.merges_offset);
   p.partials = plan + args.partials_offset;
   p.rows = reinterpret_cast<const RowEntry *>(plan + args.rows_offset);
+  p.starts = reinterpret_cast<const CtaStart *>(plan + args.starts_offset);
   p.num_ctas = args.num_ctas;
   p.max_tiles = args.max_tiles;
   p.max_work_items = args.max_work_items;

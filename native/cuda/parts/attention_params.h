@@ -60,6 +60,14 @@ struct MergeItem {
   int reserved;
 };
 
+struct CtaStart {
+  int token_begin;
+  int num_tokens;
+  int qo_pos_begin;
+  int page_begin;
+  int pages[8];
+};
+
 struct RowEntry {
   int token;
   int qo_pos;
@@ -88,6 +96,9 @@ inline Divisor make_divisor(unsigned d) {
   return {d, static_cast<unsigned>((1ull << (31 + s)) / d + 1), s};
 }
 
+// Pages of which CtaStart knows hold whole chunks of so many tokens.
+constexpr int start_page_tokens = 16;
+
 // What unlimited windows become: positions stay below 2^30, so that sums of two fit an int.
 constexpr int unlimited_window = 1 << 30;
 
@@ -99,6 +110,7 @@ struct AttentionParams {
   const MergeItem *merges;
   const int *partials;
   const RowEntry *rows;
+  const CtaStart *starts;
   int num_ctas;
   int max_tiles;
   int max_work_items;

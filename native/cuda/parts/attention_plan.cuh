@@ -14,16 +14,28 @@ struct ItemRange {
   i32 end;
 };
 
-// This CTA's run of work items. All four words are asked for at once.
-__device__ __forceinline__ ItemRange cta_items(const AttentionParams &p) {
-  const i32 cta = static_cast<i32>(blockIdx.x);
-  if (cta >= p.num_ctas) return {0, 0};
-  const i32 num_ctas = __ldg(&p.header->num_ctas);
-  const i32 num_items = min(__ldg(&p.header->num_work_items), p.max_work_items);
-  const i32 begin = max(__ldg(p.cta_begin + cta), 0);
-  const i32 end = min(__ldg(p.cta_begin + cta + 1), num_items);
-  return cta < num_ctas ? ItemRange{begin, end} : ItemRange{0, 0};
-}
+// What the plan says of this CTA's run of work items: asked for, but not looked at yet. Each lane has one of the four words, so that the compiler can't
+// wait for them before the lanes exchange them.
+class RangeWords {
+ public:
+  __device__ __forceinline__ RangeWords(const AttentionParams &p, u32 lane) {
+    const i32 *begin = p.cta_begin + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
+    const i32 *mine = lane % 2 == 0 ? begin : begin + 1;
+    if (lane % 4 >= 2) mine = lane % 2 == 0 ? &p.header->num_ctas : &p.header->num_work_items;
+    word_ = ptx::load_now(mine);
+  }
+
+  // All lanes ask.
+  __device__ __forceinline__ ItemRange items(const AttentionParams &p) const {
+    const i32 begin = max(word(0), 0), end = word(1), num_ctas = word(2), num_items = word(3);
+    return static_cast<i32>(blockIdx.x) < min(num_ctas, p.num_ctas) ? ItemRange{begin, min(end, min(num_items, p.max_work_items))} : ItemRange{0, 0};
+  }
+
+ private:
+  __device__ __forceinline__ i32 word(int lane) const { return __shfl_sync(0xffffffffu, word_, lane); }
+
+  i32 word_;
+};
 
 constexpr i32 sector_bytes = 32;
 
@@ -83,6 +95,18 @@ struct ItemWords {
     first = __ldg(words);
     second = __ldg(words + 1);
   }
+
+  // Where no CTA has more than one item, a CTA's item is mostly the one of its own number. It is asked for together with the CTA's range, instead of
+  // after it: before it, so that nothing that is done with the range comes between.
+  static __device__ __forceinline__ ItemWords guess_first(const AttentionParams &p) {
+    const i32 cta = static_cast<i32>(blockIdx.x);
+    // Without such an item, something that exists.
+    const char *words = cta < p.max_work_items ? reinterpret_cast<const char *>(p.work + cta) : reinterpret_cast<const char *>(p.header);
+    ItemWords guess;
+    guess.first = ptx::load_now_16(words);
+    guess.second = ptx::load_now_16(words + 16);
+    return guess;
+  }
 };
 
 // An item of decode tiles: as Item, and what else the plan says of it.
@@ -98,12 +122,6 @@ struct DecodeItem : Item {
         needs_mask(words.second.z != 0),
         merge(static_cast<i32>(words.second.w)) {}
 };
-
-// Where no CTA has more than one item, a CTA's item is mostly the one of its own number. It is asked for together with the CTA's range, instead of after it.
-__device__ __forceinline__ ItemWords guess_first_item(const AttentionParams &p) {
-  const i32 cta = static_cast<i32>(blockIdx.x);
-  return cta < p.max_work_items ? ItemWords(p, cta) : ItemWords{};
-}
 
 __device__ __forceinline__ ItemWords first_item(const AttentionParams &p, const ItemRange &items, const ItemWords &guess) {
   return items.begin == static_cast<i32>(blockIdx.x) || items.begin >= items.end ? guess : ItemWords(p, items.begin);
@@ -123,13 +141,13 @@ struct TileRows {
 
   __device__ __forceinline__ TileRows(i32 first_token, i32 count, i32 is_gathered, i32 first_position)
       : token_begin(first_token), num_tokens(count), gathered(is_gathered), qo_pos_begin(first_position) {}
-  __device__ __forceinline__ TileRows(const AttentionParams &p, i32 tile, i32 max_rows) {
-    const RowTile *t = p.tiles + tile;
-    token_begin = max(__ldg(&t->token_begin), 0);
-    gathered = __ldg(&t->gathered);
-    qo_pos_begin = __ldg(&t->qo_pos_begin);
+  __device__ __forceinline__ TileRows(const AttentionParams &p, i32 tile, i32 max_rows)
+      : TileRows(p, __ldg(&p.tiles[tile].token_begin), __ldg(&p.tiles[tile].num_tokens), __ldg(&p.tiles[tile].gathered), __ldg(&p.tiles[tile].qo_pos_begin), max_rows) {}
+  // As the plan says, cut to what exists.
+  __device__ __forceinline__ TileRows(const AttentionParams &p, i32 first_token, i32 count, i32 is_gathered, i32 first_position, i32 max_rows)
+      : TileRows(max(first_token, 0), 0, is_gathered, first_position) {
     const i32 available = (gathered ? p.max_row_entries : p.num_tokens) - token_begin;
-    num_tokens = max(min(min(__ldg(&t->num_tokens), available), divide(max_rows, p.by_group)), 0);
+    num_tokens = max(min(min(count, available), divide(max_rows, p.by_group)), 0);
   }
 
   __device__ __forceinline__ i32 num_rows(const AttentionParams &p) const { return num_tokens * p.group; }
@@ -144,6 +162,36 @@ struct TileRows {
   __device__ __forceinline__ i32 position(const AttentionParams &p, i32 token_of_tile) const {
     return gathered ? __ldg(&p.rows[token_begin + token_of_tile].qo_pos) : qo_pos_begin + token_of_tile;
   }
+};
+
+// What the plan says of this CTA's only item beside the item itself: the rows of its tile, and where its pages are. So neither has to be asked for by way
+// of the tile. The lanes hold the ids of the first pages, one each.
+class ItemStart {
+ public:
+  static constexpr i32 kPages = sizeof(CtaStart::pages) / sizeof(i32);
+
+  __device__ __forceinline__ ItemStart() {}
+  __device__ __forceinline__ ItemStart(const AttentionParams &p, u32 lane) {
+    const CtaStart *start = p.starts + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
+    tile_ = ptx::load_now_16(start);
+    page_ = ptx::load_now(start->pages + lane % kPages);
+  }
+
+  // False: it says nothing of these items, of which `first` is the first.
+  __device__ __forceinline__ bool is_of(const ItemRange &items, const Item &first) const {
+    return tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
+  }
+
+  __device__ __forceinline__ i32 page_begin() const { return static_cast<i32>(tile_.w); }
+  __device__ __forceinline__ TileRows rows(const AttentionParams &p, i32 max_rows) const {
+    return TileRows(p, static_cast<i32>(tile_.x), static_cast<i32>(tile_.y), 0, static_cast<i32>(tile_.z), max_rows);
+  }
+  // Of the pages from the item's first on, this lane's choice. All lanes ask.
+  __device__ __forceinline__ i32 page(i32 index) const { return __shfl_sync(0xffffffffu, page_, index % kPages); }
+
+ private:
+  uint4 tile_ = {0, 0, 0, 0};  // token_begin, num_tokens, qo_pos_begin, page_begin
+  i32 page_ = 0;
 };
 
 // Where the rows of (item, head) go.

@@ -79,6 +79,8 @@ FP_PLAN_FUNCTION LineTile line_tile(const PlanDecodeParams &p, const PlanRequest
   LineTile tile{};
   tile.token_begin = request.token_begin;
   tile.num_tokens = request.num_tokens;
+  tile.qo_pos_begin = first;
+  tile.page_begin = request.page_begin;
   tile.kv_begin = larger_of(0, first - p.window_left);
   tile.kv_end = smaller_of(kv_len, last + p.window_right + 1);
   tile.free_begin = larger_of(0, smaller_of(kv_len, last - p.window_left));
@@ -107,6 +109,19 @@ FP_PLAN_FUNCTION WorkItem work_item(const PlanDecodeParams &p, const LineTile &t
   const int begin = kv_of_step(p, tile, step_begin), end = kv_of_step(p, tile, step_end);
   const bool is_free = begin == end || (begin >= tile.free_begin && end <= tile.free_end);
   return {tile_index, head, num_heads, begin, end, partial_row, is_free ? 0 : 1, merge};
+}
+
+// What the plan says of a CTA whose only item is `item`, of one KV head; nothing if the item is empty, or pages are no multiples of 16 tokens.
+FP_PLAN_FUNCTION CtaStart cta_start(const PlanDecodeParams &p, const LineTile &tile, const WorkItem &item) {
+  CtaStart start{};
+  if (item.kv_begin >= item.kv_end || p.page_size % start_page_tokens != 0) return start;
+  start.token_begin = tile.token_begin;
+  start.num_tokens = tile.num_tokens;
+  start.qo_pos_begin = tile.qo_pos_begin;
+  start.page_begin = tile.page_begin;
+  const int first = item.kv_begin / p.page_size, last = (item.kv_end - 1) / p.page_size;
+  for (int i = 0; i < 8; i++) start.pages[i] = p.kv_indices[tile.page_begin + smaller_of(first + i, last)];
+  return start;
 }
 
 // The first tile whose end, as `end_of` gives it, lies beyond `place`; the last tile if none does.
