@@ -7,15 +7,7 @@ import { PLAN_HEADER } from "../ffi/structs.gen.ts";
 import type { KvLevel } from "../formats/levels.ts";
 import { MAX_KV_TOKENS, type PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
-import {
-  boundsOfExtent,
-  fitsLayout,
-  grownBounds,
-  layoutOfBounds,
-  type PieceBounds,
-  type PlanBounds,
-  type PlanLayout,
-} from "../plan_buffers/layout.ts";
+import { layoutOfBounds, type PlanLayout } from "../plan_buffers/layout.ts";
 import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
 import { PieceSchedule } from "./piece_schedule.ts";
@@ -26,14 +18,13 @@ import {
   type AttentionProblem,
   checkConfig,
   type CheckedConfig,
-  checkFitsCapacity,
-  checkKvFitsCapacity,
   checkQoFitsCapacity,
   type PlannerConfig,
 } from "./problem.ts";
 import { Queue } from "./queue.ts";
 import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from "./refuse.ts";
 import { writeRequestTiles } from "./request_tiles.ts";
+import { PlanRoom } from "./room.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
 import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
@@ -61,11 +52,6 @@ export function createPlanner(config: PlannerConfig): Planner {
   return new WorkPlanner(checkConfig(config));
 }
 
-/** A layout of fewer tokens is not worth making small. */
-const MIN_TOKENS_TO_SHRINK = 256;
-/** So many batches must be small before the layout follows. */
-const SMALL_BATCHES_TO_SHRINK = 32;
-
 class WorkPlanner implements Planner {
   readonly config: CheckedConfig;
   readonly frame: PlanFrame | undefined;
@@ -79,15 +65,8 @@ class WorkPlanner implements Planner {
   /** Of batch-invariant plans; else undefined. */
   readonly #pieces: Pieces | undefined;
   readonly #pieceSchedule: PieceSchedule | undefined;
+  readonly #room: PlanRoom;
   readonly #state: PlanState;
-  /** The extent that the layout was last seen to hold; -1 before the first plan. */
-  #fittedTokens = -1;
-  #fittedRequests = -1;
-  /** 0: one level without shared rows. */
-  #fittedLevels = -1;
-  #fittedKvIndices = -1;
-  /** Batches in turn with less than a quarter of those tokens. */
-  #numSmallBatches = 0;
 
   constructor(config: CheckedConfig) {
     this.config = config;
@@ -101,20 +80,10 @@ class WorkPlanner implements Planner {
       this.#pieces = new Pieces(config, this.#table);
       this.#pieceSchedule = new PieceSchedule(config, this.#tiles, this.#pieces, this.#scheduler);
     }
-    const { capacity } = config;
-    const bounds = capacity === undefined
-      ? grownBounds(undefined, this.#bounds(16, 16, 16, 1, false, 256, this.#pieces?.bounds(16, 16, 16, 0)))
-      : this.#bounds(
-        capacity.maxTokens,
-        capacity.maxRequests,
-        capacity.maxQoLen,
-        capacity.maxLevels,
-        capacity.maxLevels > 1,
-        capacity.maxPages,
-        this.#pieces?.bounds(capacity.maxTokens, capacity.maxRequests, capacity.maxQoLen, capacity.maxKvLen),
-      );
+    this.#room = new PlanRoom(config, this.#pieces);
+    const bounds = this.#room.firstBounds();
     this.#state = new PlanState(config, layoutOfBounds(bounds));
-    if (capacity === undefined) return;
+    if (config.capacity === undefined) return;
     const { maxPartialRows } = bounds;
     this.#state.maxPartialRows = maxPartialRows;
     this.frame = {
@@ -170,10 +139,15 @@ class WorkPlanner implements Planner {
       }
     }
     if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
-    if (this.#pieces === undefined) this.#makeRoom(numTokens, numRequests, 1, false, numKvIndices);
-    else this.#makeRoomForPieces(this.#pieces, qoIndptr, pages, maskIndptr);
-
     const state = this.#state;
+    if (this.#pieces === undefined) {
+      this.#room.makeFor(state, numTokens, numRequests, 1, false, numKvIndices);
+    } else {
+      const hasMasks = maskIndptr !== undefined && maskIndptr[numRequests] > maskIndptr[0];
+      if (hasMasks && this.config.limits.prefillCtas > 0) refuseMasks();
+      this.#room.makeForPieces(state, this.#pieces, qoIndptr, pages);
+    }
+
     const { words, layout } = state;
     const tiles = this.#tiles;
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
@@ -206,9 +180,9 @@ class WorkPlanner implements Planner {
       }
     }
     if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
-    this.#makeRoom(numTokens, numRequests, levels.length, true, numKvIndices);
-
     const state = this.#state;
+    this.#room.makeFor(state, numTokens, numRequests, levels.length, true, numKvIndices);
+
     const { words, layout } = state;
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
@@ -298,107 +272,6 @@ class WorkPlanner implements Planner {
     // Rows of a level may be of several requests.
     const longest = maxLevels > 1 ? maxTokens : Math.min(maxTokens, maxQoLen);
     return longest > this.#table.decodeTokens ? decode | (1 << TILE_PREFILL) : decode;
-  }
-
-  /** Makes the layout hold a batch: checks the capacity, or grows. The common case, a batch no larger than one before, returns at once. */
-  #makeRoom(numTokens: number, numRequests: number, numLevels: number, composes: boolean, numKvIndices: number): void {
-    const { capacity } = this.config;
-    if (capacity !== undefined) {
-      // The bounds of two levels hold for one with shared rows too.
-      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, composes ? Math.max(2, numLevels) : 1);
-      return;
-    }
-    const fittedLevels = composes ? numLevels : 0;
-    if (
-      numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests && fittedLevels <= this.#fittedLevels &&
-      numKvIndices <= this.#fittedKvIndices
-    ) {
-      if (!this.#hasRoomForLong(numTokens)) return;
-      this.#layOut(undefined, this.#bounds(numTokens, numRequests, numTokens, numLevels, composes, numKvIndices));
-    } else {
-      this.#growTo(this.#bounds(numTokens, numRequests, numTokens, numLevels, composes, numKvIndices));
-    }
-    this.#fittedTokens = numTokens;
-    this.#fittedRequests = numRequests;
-    this.#fittedLevels = fittedLevels;
-    // No other bound follows from the page ids, so that a batch whose requests only grow comes here but seldom.
-    this.#fittedKvIndices = this.#state.layout.maxKvIndices;
-  }
-
-  /**
-   * True if the layout has been far too large for many batches in turn: each upload copies all of it, so after a large batch it must get small
-   * again.
-   */
-  #hasRoomForLong(numTokens: number): boolean {
-    if (this.#fittedTokens < MIN_TOKENS_TO_SHRINK || 4 * numTokens > this.#fittedTokens) {
-      this.#numSmallBatches = 0;
-    } else if (++this.#numSmallBatches === SMALL_BATCHES_TO_SHRINK) {
-      this.#numSmallBatches = 0;
-      return true;
-    }
-    return false;
-  }
-
-  /** The same for a batch-invariant plan, whose pieces are as many as its requests are long. */
-  #makeRoomForPieces(
-    pieces: Pieces,
-    qoIndptr: Int32Array,
-    { indptr, lastPageLen, pageSize }: PageTable,
-    maskIndptr: Int32Array | undefined,
-  ): void {
-    const { capacity, limits } = this.config;
-    const numRequests = qoIndptr.length - 1;
-    const numTokens = qoIndptr[numRequests];
-    if (limits.prefillCtas > 0 && maskIndptr !== undefined && maskIndptr[numRequests] > maskIndptr[0]) refuseMasks();
-    const kvLenOf = (r: number): number =>
-      indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r];
-    if (capacity !== undefined) {
-      checkFitsCapacity(capacity, numTokens, numRequests, indptr[numRequests], 1);
-      for (let r = 0; r < numRequests; r++) checkKvFitsCapacity(capacity, kvLenOf(r));
-      return;
-    }
-    const bounds = pieces.boundsOf(qoIndptr, kvLenOf);
-    this.#growTo(this.#bounds(numTokens, numRequests, numTokens, 1, false, indptr[numRequests], bounds));
-  }
-
-  #growTo(needed: PlanBounds): void {
-    const { layout } = this.#state;
-    if (!fitsLayout(layout, needed)) this.#layOut(layout, needed);
-  }
-
-  /** A layout, and words for it. What lies where changes, so the words are new: some are never written but as 0. */
-  #layOut(before: PlanLayout | undefined, needed: PlanBounds): void {
-    const state = this.#state;
-    state.layout = layoutOfBounds(grownBounds(before, needed));
-    state.words = new Int32Array(state.layout.numPlanWords);
-  }
-
-  #bounds(
-    maxTokens: number,
-    maxRequests: number,
-    maxQoLen: number,
-    maxLevels: number,
-    sharesRows: boolean,
-    maxKvIndices: number,
-    pieces?: PieceBounds,
-  ): PlanBounds {
-    const { numKvHeads, groupSize, limits } = this.config;
-    const { numCtas, prefillCtas, decodeRows, prefillRows } = limits;
-    return boundsOfExtent({
-      numCtas,
-      prefillCtas,
-      numKvHeads,
-      groupSize,
-      decodeRows,
-      prefillRows,
-      maxTokens,
-      maxRequests,
-      maxQoLen,
-      maxLevels,
-      sharesRows,
-      maxKvIndices,
-      pieces,
-    });
   }
 }
 

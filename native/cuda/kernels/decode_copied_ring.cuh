@@ -25,6 +25,8 @@ class CopiedRing {
   static constexpr bool kWholeChunks = false;
   static __device__ __forceinline__ i32 first_token(i32 kv_begin, i32) { return kv_begin; }
 
+  static __device__ __forceinline__ void prepare(Shared &, u32) {}
+
   // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
   __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, const ItemRange &items, const ItemWords &, bool, const ItemStart &, i32 offset,
                                         u32 lane)

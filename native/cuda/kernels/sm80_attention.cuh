@@ -12,10 +12,13 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
   const ItemWords guess = ItemWords::guess_first(p);
   const RangeWords range(p, threadIdx.x % 32);
   prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
+  using Decode = DecodeLoop<Traits>;
+  auto &decode_shared = *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory);
+  Decode::prepare(p, decode_shared);
   const ItemRange items = range.items(p);
   if constexpr (kTileArch == 90 && !Traits::kFp8) {
     // Prefill tiles are in the queue of sm90_prefill.cuh.
-    DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), items, first_item(p, items, guess));
+    Decode::run(p, decode_shared, items, first_item(p, items, guess));
     return;
   }
   for (i32 item = items.begin; item < items.end;) {
@@ -23,7 +26,7 @@ __device__ __forceinline__ void attention(const AttentionParams &p) {
     i32 end = item + 1;
     while (end < items.end && item_class(p, end) == tile_class) ++end;
     if (tile_class == kDecodeTile) {
-      DecodeLoop<Traits>::run(p, *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory), {item, end}, ItemWords(p, item));
+      Decode::run(p, decode_shared, {item, end}, ItemWords(p, item));
     } else {
       PrefillLoop<Traits>::run(p, *reinterpret_cast<PrefillShared<Traits> *>(shared_memory), item, end);
     }

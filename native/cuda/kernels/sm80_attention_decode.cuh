@@ -42,6 +42,8 @@ class DecodeLoop {
   using KeyPointer = typename Ring::KeyPointer;
   using ValuePointer = typename Ring::ValuePointer;
   static constexpr bool kQueryInShared = decode_query_in_shared(Traits::kDimQk, Traits::kKvBytes);
+  // Where a tile has half the rows, the other half is not looked for.
+  static constexpr bool kSkipsHalf = kTileArch == 90;
   // Queries are asked for ahead of K and V, which would keep them waiting. Before Hopper some kernels have no registers for it.
   static constexpr bool kQueriesFirst = kTileArch == 90;
   // What the plan says about a merge is asked for ahead of the item's walk, so that it is there when the item is done.
@@ -52,6 +54,13 @@ class DecodeLoop {
   static_assert(sizeof(Shared) <= decode_shared_bytes(Traits::kTile, Traits::kDimQk, Traits::kDimVo, Traits::kKvBytes));
 
  public:
+  // What depends on no item: done while the first words of the plan are on their way.
+  static __device__ __forceinline__ void prepare(const Params &params, Shared &shared) {
+    const u32 thread = threadIdx.x;
+    if constexpr (kQueriesFirst) prefetch_queries(Ring::attention(params), thread);
+    if (thread < kMergeThreads) Ring::prepare(shared.ring_states[thread / 32], thread % 32);
+  }
+
   // Computes items, all of decode tiles. `first`: what the plan says of the first; `start`: what it may say more.
   static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &start = ItemStart()) {
     const AttentionParams &p = Ring::attention(params);
@@ -70,12 +79,9 @@ class DecodeLoop {
     Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, has_start, start, warp * decode_chunk, lane);
     Queries q;
     bool has_queries = false;
-    if constexpr (kQueriesFirst) {
-      prefetch_queries(p, thread);
-      if (first_work.num_heads > 0) {
-        q.load(p, shared, first_rows, first_work.head_begin, warp, lane);
-        has_queries = true;
-      }
+    if (kQueriesFirst && first_work.num_heads > 0) {
+      q.load(p, shared, first_rows, first_work.head_begin, warp, lane);
+      has_queries = true;
     }
     ring.fill(params, has_start, start);
 
@@ -169,6 +175,12 @@ class DecodeLoop {
     __device__ __forceinline__ void load_fragments(const AttentionParams &p, const TileRows &rows, i32 kv_head, u32 lane) {
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
+        // Most tiles have no more rows: there is nothing to look for.
+        if (kSkipsHalf && half == 1 && rows.num_rows(p) <= decode_rows / 2) {
+#pragma unroll
+          for (int step = 0; step < kQkSteps; ++step) fragments_[step][1] = fragments_[step][3] = 0;
+          return;
+        }
         const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
         // Pairs of columns: t and t + 4 of eight; or as FP8 keys come (kv_fragments.cuh), 2 t and 2 t + 1.
         const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4 * (Traits::kFp8 ? 2 : 1);

@@ -18,8 +18,11 @@ __device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
     ptx::tma_prefetch(params.k_map);
     ptx::tma_prefetch(params.v_map);
   }
+  using Decode = DecodeLoop<Traits, Ring>;
+  auto &shared = *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory);
+  Decode::prepare(params, shared);
   const ItemRange items = range.items(p);
-  DecodeLoop<Traits, Ring>::run(params, *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory), items, first_item(p, items, guess), start);
+  Decode::run(params, shared, items, first_item(p, items, guess), start);
 }
 
 }  // namespace fp

@@ -20,7 +20,7 @@ class BoxRing {
   using KeyTile = SwizzledTile<decode_chunk, Traits::Keys::kUnits>;
   using ValueTile = SwizzledTile<decode_chunk, Traits::Values::kUnits>;
   // The page list of the next item is asked for ahead too, and so the item after it: where registers allow.
-  static constexpr bool kFarAhead = Traits::kDimQk <= 128 && !Traits::kFp8;
+  static constexpr bool kFarAhead = Traits::kDimQk <= 128;
   static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
   // Slots whose pages an ItemStart knows, if these are as small as chunks: a chunk of K and one of V each round of the warps.
   static constexpr i32 kStartSlots = 2 * ItemStart::kPages * start_page_tokens / decode_kv_tile;
@@ -40,19 +40,26 @@ class BoxRing {
   static constexpr bool kWholeChunks = true;
   static __device__ __forceinline__ i32 first_token(i32 kv_begin, i32 kv_end) { return kv_begin < kv_end ? kv_begin & -decode_chunk : kv_end; }
 
+  // By all lanes of the ring's warp.
+  static __device__ __forceinline__ void prepare(Shared &shared, u32 lane) {
+    if (lane < kSlots) ptx::mbarrier_init(ptx::shared_address(shared.full) + 8 * lane, 1);
+    ptx::mbarrier_fence_init();
+    __syncwarp();
+  }
+
   // Asks for the page ids of the first chunks. `first`: what the plan says of the first item; `start`: what it says more of that, if `has_start`.
   // `offset`: of this warp's first chunk from an item's first.
   __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, const ItemRange &items, const ItemWords &first, bool has_start,
                                      const ItemStart &start, i32 offset, u32 lane)
-      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end), next_(params.attention, first) {
+      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end), next_(first) {
     const AttentionParams &p = params.attention;
-    if (lane < kSlots) ptx::mbarrier_init(full_ + 8 * lane, 1);
-    ptx::mbarrier_fence_init();
     if (has_start) {
+      // There is nothing behind this item.
       next_.page_begin = start.page_begin();
-    } else {
-      next_.ask_pages(p);
+      begin_item(p);
+      return;
     }
+    next_.ask_pages(p);
     if constexpr (kFarAhead) after_ = NextItem(p, items.begin + 1, items.end);
     enter_item(p);
     if (token_ >= kv_end_) next_head(p);
@@ -66,7 +73,6 @@ class BoxRing {
       asked = ids_;
       ids_ = start.page(divide(begin_ + static_cast<i32>(lane_) * decode_kv_tile, by_page) - divide(begin_ - offset_, by_page));
     }
-    __syncwarp();  // the barriers are made
 #pragma unroll 1
     for (i32 i = 0; i < kSlots; i += 2) {
       if (i == kStartSlots && has_start) ids_ = asked;
@@ -110,38 +116,33 @@ class BoxRing {
   }
 
  private:
-  // An item that is to come, and its page list: each is asked for long before it is needed.
+  // An item that is to come, and its page list: each is asked for long before it is needed, and not looked at before.
   struct NextItem {
-    i32 tile = 0;
-    i32 head_begin = 0;
-    i32 num_heads = 0;
-    i32 kv_begin = 0;
-    i32 kv_end = 0;
+    ItemWords words;
     i32 page_begin = 0;
 
     __device__ __forceinline__ NextItem() {}
+    __device__ __forceinline__ NextItem(const ItemWords &known) : words(known) {}
     __device__ __forceinline__ NextItem(const AttentionParams &p, i32 item, i32 item_end) {
-      if (item < item_end) *this = NextItem(p, ItemWords(p, item));
+      if (item < item_end) words = ItemWords(p, item);
     }
-    __device__ __forceinline__ NextItem(const AttentionParams &p, const ItemWords &words) {
-      const DecodeItem work(p, words);
-      tile = work.tile;
-      head_begin = work.head_begin;
-      num_heads = work.num_heads;
-      kv_begin = work.kv_begin;
-      kv_end = work.kv_end;
-    }
-    __device__ __forceinline__ void ask_pages(const AttentionParams &p) { page_begin = __ldg(&p.tiles[tile].page_begin); }
+    __device__ __forceinline__ void ask_pages(const AttentionParams &p) { page_begin = __ldg(&p.tiles[DecodeItem(p, words).tile].page_begin); }
   };
 
-  // To item `item_`, which is `next_`; and asks for the ones after it.
-  __device__ __forceinline__ void enter_item(const AttentionParams &p) {
-    head_ = next_.head_begin;
-    heads_left_ = next_.num_heads;
-    begin_ = token_ = first_token(next_.kv_begin, next_.kv_end) + offset_;
-    kv_end_ = heads_left_ > 0 ? next_.kv_end : 0;
+  // To item `item_`, which is `next_`.
+  __device__ __forceinline__ void begin_item(const AttentionParams &p) {
+    const DecodeItem work(p, next_.words);
+    head_ = work.head_begin;
+    heads_left_ = work.num_heads;
+    begin_ = token_ = first_token(work.kv_begin, work.kv_end) + offset_;
+    kv_end_ = heads_left_ > 0 ? work.kv_end : 0;
     page_begin_ = next_.page_begin;
     ask_ids(p);
+  }
+
+  // The same, and asks for the items after it.
+  __device__ __forceinline__ void enter_item(const AttentionParams &p) {
+    begin_item(p);
     if constexpr (kFarAhead) {
       next_ = after_;
       next_.ask_pages(p);
