@@ -24,6 +24,7 @@ const H100_LIMITS = {
   decodeKvTile: 64,
   prefillKvTile: 128,
   prefillCtas: 132,
+  readsStarts: true,
 };
 
 /** Requests of uneven lengths around 1000 tokens, in pages of 16. */
@@ -95,7 +96,7 @@ using device = await openDevice({ backend: (option("backend", process.argv) ?? "
 const rows = [await runRow(device)];
 for (const b of [1, 64, 256, 1024]) rows.push(await planRow(device, b, 1));
 for (const b of [64, 1024]) rows.push(await planRow(device, b, 128));
-for (const b of [1, 64, 256, 1024]) rows.push(await plannerRow(b, 1));
+for (const b of [1, 32, 64, 256, 1024]) rows.push(await plannerRow(b, 1));
 for (const b of [64, 1024]) rows.push(await plannerRow(b, 128));
 for (const { case: name, ours, unit } of rows) console.log(`${name.padEnd(50)} ${ours} ${unit}`);
 const json = option("json", process.argv);

@@ -34,7 +34,7 @@ typedef f64 fp_address;
 #define FP_API __attribute__((visibility("default")))
 #endif
 
-#define FP_ABI_VERSION 2
+#define FP_ABI_VERSION 3
 
 enum fp_status_code {
   FP_OK = 0,
@@ -157,7 +157,7 @@ FP_API fp_status fp_graph_destroy(fp_handle graph);
  *   merges    fp_merge_item[]  output rows that were split, and their partials in order
  *   partials  i32[]            first workspace row of each partial, listed by merges
  *   rows      fp_row_entry[]   gathered query tokens (rows of many requests that share KV)
- *   starts    fp_cta_start[num_ctas]  of CTAs that have one item: what else that needs at once
+ *   starts    fp_cta_start[num_ctas]  of CTAs that have one item: what else that needs at once; may be absent
  */
 
 struct fp_plan_header {
@@ -221,7 +221,7 @@ struct fp_merge_item {
 };
 
 /* Of a CTA whose only item is one KV head of a decode tile with pages of multiples of 16 tokens: what the item's tile and page list say, so that the CTA
- * need not ask one after the other. */
+ * need not ask one after the other. Made of the page ids that kv_indices has when the plan is made: other ids need another plan. */
 struct fp_cta_start {
   i32 token_begin;  /* of the tile */
   i32 num_tokens;   /* of the tile; 0: the plan does not say, and neither does the rest */
@@ -276,6 +276,7 @@ struct fp_attention_limits {
   i32 decode_kv_tile;   /* KV tokens per step: cut points of splits are multiples of it */
   i32 prefill_kv_tile;
   i32 prefill_ctas;     /* CTAs that draw prefill tiles from the queue; 0: prefill tiles belong into the shares */
+  i32 reads_starts;     /* 1: a kernel for decode tiles looks at fp_cta_start; 0: a plan need have none */
 };
 
 /* dtypes and head dims as in fp_attention_args; FP_NOT_SUPPORTED names what is. */
@@ -320,7 +321,7 @@ struct fp_attention_args {
   i32 splits_sms;      /* 1: shares and queue may be laid for SMs of their own each, so their kernels should run at the same time */
   i32 trace_capacity;  /* records that trace has room for; unused without one */
   i32 batch_invariant; /* 1: which kernels run must not depend on the batch, since their bits may differ */
-  i32 starts_offset;
+  i32 starts_offset;   /* 0: the plan has no starts */
   fp_address q;        /* [num_tokens, num_qo_heads, head_dim_qk] */
   f64 q_token_stride;
   f64 q_head_stride;
@@ -401,13 +402,13 @@ struct fp_plan_decode_args {
   i32 cta_begin_offset;
   i32 merges_offset;
   i32 partials_offset;
-  i32 starts_offset;
+  i32 starts_offset;     /* 0: none are wanted */
   i32 reserved;          /* 0 */
   fp_address qo_indptr;     /* i32 [max_requests + 1]: first query token of each request */
   fp_address page_indptr;   /* i32 [max_requests + 1]: first page id of each request */
   fp_address last_page_len; /* i32 [max_requests]: KV tokens in the last page, which is the last of the row. Give this, or kv_lens */
   fp_address kv_lens;       /* i32 [max_requests]: KV tokens; the row may have more pages than they fill. 0: absent */
-  fp_address kv_indices;    /* i32 [max_kv_indices]: page ids */
+  fp_address kv_indices;    /* i32 [max_kv_indices]: page ids; read for slots and starts */
   fp_address slots;         /* i32 [max_tokens], written: where fp_kv_append puts each query token's K and V; -1 behind the batch. 0: not wanted */
   fp_address positions;     /* i32 [max_tokens], written: position of each query token; 0 behind the batch. 0: not wanted */
   fp_address plan;          /* i32 [plan_bytes / 4], written */

@@ -322,6 +322,7 @@ void attention_limits(int num_threads, Isa, int q_dtype, int dtype, int kv_dtype
   limits.decode_kv_tile = kv_block;
   limits.prefill_kv_tile = kv_block;
   limits.prefill_ctas = 0;
+  limits.reads_starts = 0;
 }
 
 }  // namespace fp::cpu

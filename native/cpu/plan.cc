@@ -17,10 +17,10 @@ class PlanDecode {
   void run() {
     int request = 0;
     int status = read_requests(request);
+    if (p_.starts) std::fill_n(p_.starts, p_.num_ctas, CtaStart{});
     if (status == kPlanGood) {
       if (line_.empty()) {
         std::fill_n(p_.cta_begin, p_.num_ctas + 1, 0);
-        std::fill_n(p_.starts, p_.num_ctas, CtaStart{});
       } else {
         lay_shares();
       }
@@ -80,7 +80,6 @@ class PlanDecode {
   }
 
   void lay_shares() {
-    std::fill_n(p_.starts, p_.num_ctas, CtaStart{});
     int longest = 0;
     for (const LineTile &tile : line_) longest = std::max(longest, tile.num_steps);
     const long long steps = total_steps(p_, num_tiles(), line_.back().cost_end);
@@ -111,10 +110,7 @@ class PlanDecode {
       }
     }
     for (int cta = 0; cta <= p_.num_ctas; cta++) p_.cta_begin[cta] = std::min(cta, num_items_);
-    for (int cta = 0; cta < num_items_ && !overflows_; cta++) {
-      const WorkItem &item = p_.work[cta];
-      p_.starts[cta] = cta_start(p_, line_[static_cast<size_t>(item.tile)], item);
-    }
+    for (int cta = 0; p_.starts && cta < num_items_ && !overflows_; cta++) p_.starts[cta] = cta_start(p_, p_.tiles[p_.work[cta].tile], p_.work[cta]);
   }
 
   void give_shares(bool are_alike) {

@@ -15,10 +15,11 @@ constexpr int64_t header_words = sizeof(fp_plan_header) / 4;
 void check_section(int offset, int count, int64_t entry_words, int64_t plan_words, const char *name) {
   if (count < 0) fail(FP_INVALID_ARGUMENT, "the plan's capacity of %s is %d, and must not be negative.", name, count);
   if (count == 0) return;
-  if (offset < header_words || offset + count * entry_words > plan_words) {
+  // Entries are read in 16-byte pieces on CUDA.
+  if (offset < header_words || offset % 4 != 0 || offset + count * entry_words > plan_words) {
     fail(FP_INVALID_ARGUMENT,
          "the plan's section of %s, %d entries of %" PRId64 " words from word %d, is not between the header (%" PRId64
-         " words) and the end of the plan (%" PRId64 " words).",
+         " words) and the end of the plan (%" PRId64 " words), or begins at no multiple of 4.",
          name, count, entry_words, offset, header_words, plan_words);
   }
 }
@@ -39,8 +40,7 @@ void check_plan(Checker &checker, const fp_attention_args &args) {
   check_section(args.merges_offset, args.max_merges, sizeof(fp_merge_item) / 4, words, "merges");
   check_section(args.partials_offset, args.max_partials, 1, words, "partials");
   check_section(args.rows_offset, args.max_row_entries, sizeof(fp_row_entry) / 4, words, "row entries");
-  check_section(args.starts_offset, args.num_ctas, sizeof(fp_cta_start) / 4, words, "starts");
-  // Entries are read in 16-byte pieces on CUDA.
+  if (args.starts_offset != 0) check_section(args.starts_offset, args.num_ctas, sizeof(fp_cta_start) / 4, words, "starts");
   checker.check_tensor("plan", args.plan, FP_I32, {}, words, Access::read, row_alignment(checker));
 }
 

@@ -29,7 +29,7 @@ inline PlanDecodeParams plan_decode_params(const fp_plan_decode_args &args) {
   p.cta_begin = plan + args.cta_begin_offset;
   p.merges = reinterpret_cast<MergeItem *>(plan + args.merges_offset);
   p.partials = plan + args.partials_offset;
-  p.starts = reinterpret_cast<CtaStart *>(plan + args.starts_offset);
+  p.starts = args.starts_offset == 0 ? nullptr : reinterpret_cast<CtaStart *>(plan + args.starts_offset);
   p.max_requests = args.max_requests;
   p.max_tokens = args.max_tokens;
   p.max_qo_len = args.max_qo_len;

@@ -99,7 +99,7 @@ static_assert(offsetof(fp_trace_record, begin_low) == 16);
 static_assert(offsetof(fp_trace_record, begin_high) == 20);
 static_assert(offsetof(fp_trace_record, end_low) == 24);
 static_assert(offsetof(fp_trace_record, end_high) == 28);
-static_assert(sizeof(fp_attention_limits) == 28);
+static_assert(sizeof(fp_attention_limits) == 32);
 static_assert(offsetof(fp_attention_limits, struct_size) == 0);
 static_assert(offsetof(fp_attention_limits, num_ctas) == 4);
 static_assert(offsetof(fp_attention_limits, decode_rows) == 8);
@@ -107,6 +107,7 @@ static_assert(offsetof(fp_attention_limits, prefill_rows) == 12);
 static_assert(offsetof(fp_attention_limits, decode_kv_tile) == 16);
 static_assert(offsetof(fp_attention_limits, prefill_kv_tile) == 20);
 static_assert(offsetof(fp_attention_limits, prefill_ctas) == 24);
+static_assert(offsetof(fp_attention_limits, reads_starts) == 28);
 static_assert(sizeof(fp_attention_args) == 368);
 static_assert(offsetof(fp_attention_args, struct_size) == 0);
 static_assert(offsetof(fp_attention_args, q_dtype) == 4);
@@ -485,6 +486,7 @@ inline constexpr Field fp_attention_limits_fields[] = {
     {static_cast<Kind>(0), 16},
     {static_cast<Kind>(0), 20},
     {static_cast<Kind>(0), 24},
+    {static_cast<Kind>(0), 28},
 };
 inline constexpr Field fp_attention_args_fields[] = {
     {static_cast<Kind>(1), 0},
@@ -764,7 +766,7 @@ inline constexpr Struct structs[] = {
     {8, fp_row_entry_fields, 2},
     {16, fp_trace_header_fields, 4},
     {32, fp_trace_record_fields, 8},
-    {28, fp_attention_limits_fields, 7},
+    {32, fp_attention_limits_fields, 8},
     {368, fp_attention_args_fields, 65},
     {192, fp_plan_decode_args_fields, 39},
     {56, fp_merge_states_args_fields, 10},

@@ -118,6 +118,7 @@ export class BatchAttention implements Disposable {
       "create attention",
     );
     const { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas } = limits;
+    const readsStarts = limits.readsStarts !== 0;
     this.#planner = createPlanner({
       numQoHeads,
       numKvHeads,
@@ -125,7 +126,7 @@ export class BatchAttention implements Disposable {
       causal,
       windowLeft,
       windowRight,
-      limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas },
+      limits: { numCtas, decodeRows, prefillRows, decodeKvTile, prefillKvTile, prefillCtas, readsStarts },
       costs: device.kind === "cpu" ? CPU_COSTS : GPU_COSTS,
       capacity: options.capacity,
       batchInvariant,

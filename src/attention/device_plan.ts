@@ -17,7 +17,10 @@ import type { CheckedConfig } from "../planner/problem.ts";
 export interface DevicePages {
   /** i32 [numRequests + 1]: row i's pages are `indices[indptr[i] .. indptr[i + 1])`. Starts with 0. */
   readonly indptr: Tensor;
-  /** i32 [maxPages]: page ids, row after row. Attention reads them here, so they must stay until it has run. */
+  /**
+   * i32 [maxPages]: page ids, row after row. Read when the plan is made, and again when attention runs: they must stay until it has run, and other ids need
+   * another plan.
+   */
   readonly indices: Tensor;
   /** i32 [numRequests]: tokens in each row's last page, 1 to `pageSize`; 0 for a row without pages. */
   readonly lastPageLen?: Tensor;
@@ -36,7 +39,10 @@ export interface DevicePlanOptions {
   readonly qoIndptr: Tensor;
   /** One row of pages a request. */
   readonly pages: DevicePages;
-  /** Query tokens of a request, at most; 1 by default. Its rows (tokens x query heads a KV head) must fit a decode tile, 16. */
+  /**
+   * Query tokens of a request, at most; 1 by default. Its rows (tokens x query heads a KV head) must fit a decode tile, 16. No more than the capacity's
+   * `maxQoLen`.
+   */
   readonly maxQoLen?: number;
   /**
    * True: query tokens are new ones. Each replay first adds them to `pages.kvLens`, which grow from step to step without the host. False by default:
@@ -123,7 +129,12 @@ export function checkDeviceBatch(
   expect("positions", positions, numTokens);
   expectFits("maxRequests", capacity.maxRequests, numRequests, "requests, by qoIndptr");
   expectFits("maxTokens", capacity.maxTokens, numTokens, "query tokens, requests x maxQoLen");
-  expectFits("capacity.maxQoLen", capacity.maxQoLen, maxQoLen, "query tokens in one request");
+  if (maxQoLen > capacity.maxQoLen) {
+    throw new CapacityError(
+      `Cannot plan on the device: maxQoLen is ${maxQoLen}, but the attention's capacity.maxQoLen is ${capacity.maxQoLen}. Pass a smaller maxQoLen, or create ` +
+        "the attention with a larger one.",
+    );
+  }
   expectFits("maxPages", capacity.maxPages, indices.numElements, "page ids, by pages.indices");
   return { numRequests, numTokens, maxKvIndices: indices.numElements };
 }

@@ -1002,7 +1002,7 @@ export class TraceRecord {
 
 /** `struct fp_attention_limits` in 4-byte words: its length, and where each field is. */
 export const ATTENTION_LIMITS = {
-  words: 7,
+  words: 8,
   structSize: 0,
   numCtas: 1,
   decodeRows: 2,
@@ -1010,23 +1010,24 @@ export const ATTENTION_LIMITS = {
   decodeKvTile: 4,
   prefillKvTile: 5,
   prefillCtas: 6,
+  readsStarts: 7,
 } as const;
 
 /** `struct fp_attention_limits`: pass `bytes` to the library. */
 export class AttentionLimits {
   /** Bytes of the struct. */
-  static readonly byteLength = 28;
+  static readonly byteLength = 32;
   /** The struct's memory. It never moves. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
 
   constructor() {
-    const buffer = new ArrayBuffer(28);
+    const buffer = new ArrayBuffer(32);
     this.bytes = new Uint8Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u32 = new Uint32Array(buffer);
-    this.#u32[0] = 28;
+    this.#u32[0] = 32;
   }
 
   /** i32: CTAs that run at once */
@@ -1075,6 +1076,14 @@ export class AttentionLimits {
   }
   set prefillCtas(value: number) {
     this.#i32[6] = value;
+  }
+
+  /** i32: 1: a kernel for decode tiles looks at fp_cta_start; 0: a plan need have none */
+  get readsStarts(): number {
+    return this.#i32[7];
+  }
+  set readsStarts(value: number) {
+    this.#i32[7] = value;
   }
 }
 
@@ -1465,7 +1474,7 @@ export class AttentionArgs {
     this.#i32[37] = value;
   }
 
-  /** i32 */
+  /** i32: 0: the plan has no starts */
   get startsOffset(): number {
     return this.#i32[38];
   }
@@ -1961,7 +1970,7 @@ export class PlanDecodeArgs {
     this.#i32[27] = value;
   }
 
-  /** i32 */
+  /** i32: 0: none are wanted */
   get startsOffset(): number {
     return this.#i32[28];
   }
@@ -2009,7 +2018,7 @@ export class PlanDecodeArgs {
     this.#f64[18] = value;
   }
 
-  /** f64: i32 [max_kv_indices]: page ids */
+  /** f64: i32 [max_kv_indices]: page ids; read for slots and starts */
   get kvIndices(): number {
     return this.#f64[19];
   }
@@ -3619,7 +3628,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
   },
   {
     name: "fp_attention_limits",
-    byteLength: 28,
+    byteLength: 32,
     fields: [
       ["struct_size", "u32", 0],
       ["num_ctas", "i32", 4],
@@ -3628,6 +3637,7 @@ export const STRUCTS: readonly { name: string; byteLength: number; fields: reado
       ["decode_kv_tile", "i32", 16],
       ["prefill_kv_tile", "i32", 20],
       ["prefill_ctas", "i32", 24],
+      ["reads_starts", "i32", 28],
     ],
   },
   {

@@ -1,7 +1,7 @@
 // Written by scripts/gen_ffi.ts from native/flashpage.h. Do not edit.
 
 /** Version of the ABI that these tables describe. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** What a `buffer` parameter takes. */
 export type Buffer = Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array | Uint16Array | Int16Array | null;

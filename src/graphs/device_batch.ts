@@ -104,7 +104,10 @@ export class DeviceBatch implements DevicePlanOptions, Disposable {
     this.#where.fillBytes(0xff, stream);
   }
 
-  /** What an attention must be made with to plan this batch. */
+  /**
+   * What an attention must be made with to plan this batch. Its host plans are then within it too: for prompts, of more than `maxQoLen` tokens, make it with
+   * `{ ...batch.capacity, maxTokens, maxQoLen }` of their own.
+   */
   get capacity(): AttentionCapacity {
     const { maxTokens, maxRequests, maxPages, maxQoLen } = this;
     return { maxTokens, maxRequests, maxPages, maxQoLen };

@@ -23,6 +23,8 @@ export interface PlanBounds {
   readonly maxPartials: number;
   /** Entries of `rows`. */
   readonly maxRowEntries: number;
+  /** Entries of `starts`: one a CTA, or none. */
+  readonly numStarts: number;
   /** Page ids of all levels. */
   readonly maxKvIndices: number;
   /** Rows of the workspace; not a section of the plan. */
@@ -43,7 +45,7 @@ export interface PlanLayout extends PlanBounds {
   readonly partialsOffset: number;
   /** `fp_row_entry[maxRowEntries]` */
   readonly rowsOffset: number;
-  /** `fp_cta_start[numCtas]` */
+  /** `fp_cta_start[numStarts]`; 0: there are none. */
   readonly startsOffset: number;
   /** `i32[maxKvIndices]`: page ids of all levels. On the device only: the host's words end here. */
   readonly kvIndicesOffset: number;
@@ -58,6 +60,7 @@ export interface PlanExtent {
   readonly numCtas: number;
   /** CTAs that draw from the queue; 0: there is none. */
   readonly prefillCtas: number;
+  readonly numStarts: number;
   readonly numKvHeads: number;
   /** Query heads a KV head. */
   readonly groupSize: number;
@@ -108,8 +111,8 @@ const SECTION_ALIGNMENT = 32;
  * item each, and each end of a share between two of a tile's KV heads adds one.
  */
 export function boundsOfExtent(extent: PlanExtent): PlanBounds {
-  const { numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices, pieces } =
-    extent;
+  const { numCtas, numKvHeads, groupSize, decodeRows, prefillRows, maxLevels, sharesRows, maxKvIndices } = extent;
+  const { numStarts, pieces } = extent;
   const numTokens = extent.maxTokens;
   const numRequests = Math.min(extent.maxRequests, numTokens);
   const composes = maxLevels > 1 || sharesRows;
@@ -137,6 +140,7 @@ export function boundsOfExtent(extent: PlanExtent): PlanBounds {
       maxMerges: pieces.maxCutUnits,
       maxPartials: pieces.maxPieces,
       maxRowEntries: 0,
+      numStarts,
       maxKvIndices,
       maxPartialRows: pieces.maxPieceRows,
     };
@@ -150,6 +154,7 @@ export function boundsOfExtent(extent: PlanExtent): PlanBounds {
     maxMerges: composes ? numRuns * numKvHeads : cuts,
     maxPartials: composes ? numRuns * numKvHeads * maxLevels + cuts * tileTokens : 2 * cuts,
     maxRowEntries: composes ? maxLevels * numTokens : 0,
+    numStarts,
     maxKvIndices,
     maxPartialRows: maxLevels > 1 ? cutRows + maxLevels * unitRows : cutRows + Math.min(cutRows, unitRows),
   };
@@ -169,7 +174,7 @@ export function layoutOfBounds(bounds: PlanBounds): PlanLayout {
   const mergesOffset = place(bounds.maxMerges, MERGE_ITEM.words);
   const partialsOffset = place(bounds.maxPartials, 1);
   const rowsOffset = place(bounds.maxRowEntries, ROW_ENTRY.words);
-  const startsOffset = place(bounds.numCtas, CTA_START.words);
+  const startsOffset = bounds.numStarts === 0 ? 0 : place(bounds.numStarts, CTA_START.words);
   const kvIndicesOffset = place(bounds.maxKvIndices, 1);
   if (end > 0x7fffffff || bounds.maxPartialRows > 0x7fffffff) {
     throw new InvalidArgumentError(
@@ -197,7 +202,7 @@ export function fitsLayout(layout: PlanBounds, needed: PlanBounds): boolean {
   return needed.numCtas <= layout.numCtas && needed.maxTiles <= layout.maxTiles &&
     needed.maxWorkItems <= layout.maxWorkItems &&
     needed.maxMerges <= layout.maxMerges && needed.maxPartials <= layout.maxPartials &&
-    needed.maxRowEntries <= layout.maxRowEntries &&
+    needed.maxRowEntries <= layout.maxRowEntries && needed.numStarts <= layout.numStarts &&
     needed.maxKvIndices <= layout.maxKvIndices;
 }
 
@@ -211,6 +216,7 @@ export function grownBounds(old: PlanBounds | undefined, needed: PlanBounds): Pl
     maxMerges: grow(old?.maxMerges ?? 0, needed.maxMerges),
     maxPartials: grow(old?.maxPartials ?? 0, needed.maxPartials),
     maxRowEntries: grow(old?.maxRowEntries ?? 0, needed.maxRowEntries),
+    numStarts: needed.numStarts,
     maxKvIndices: grow(old?.maxKvIndices ?? 0, needed.maxKvIndices),
     maxPartialRows: needed.maxPartialRows,
   };

@@ -28,7 +28,7 @@ import { PlanRoom } from "./room.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
 import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
-import { CtaStarts } from "./starts.ts";
+import { CtaStarts, mayHaveStarts } from "./starts.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -61,7 +61,8 @@ class WorkPlanner implements Planner {
   readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
-  readonly #starts = new CtaStarts();
+  /** If plans have starts. */
+  readonly #starts: CtaStarts | undefined;
   /** Of batch-invariant plans; else undefined. */
   readonly #pieces: Pieces | undefined;
   readonly #pieceSchedule: PieceSchedule | undefined;
@@ -80,6 +81,7 @@ class WorkPlanner implements Planner {
       this.#pieces = new Pieces(config, this.#table);
       this.#pieceSchedule = new PieceSchedule(config, this.#tiles, this.#pieces, this.#scheduler);
     }
+    if (mayHaveStarts(config)) this.#starts = new CtaStarts();
     this.#room = new PlanRoom(config, this.#pieces);
     const bounds = this.#room.firstBounds();
     this.#state = new PlanState(config, layoutOfBounds(bounds));
@@ -154,8 +156,8 @@ class WorkPlanner implements Planner {
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
     const isSpread = this.#schedule(words, layout);
-    if (isSpread) this.#starts.write(words, layout, words[layout.ctaBeginOffset + layout.numCtas], pages);
-    else this.#starts.clear(words, layout);
+    if (isSpread) this.#starts?.write(words, layout, words[layout.ctaBeginOffset + layout.numCtas], pages);
+    else this.#starts?.clear(words, layout);
     const numLaunched = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numMerges = this.#scheduler.numCutUnits;
     state.numPartials = this.#scheduler.numCutPieces;
@@ -187,7 +189,7 @@ class WorkPlanner implements Planner {
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
     this.#schedule(words, layout);
-    this.#starts.clear(words, layout);
+    this.#starts?.clear(words, layout);
     this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;

@@ -22,6 +22,8 @@ export interface PlannerLimits {
   readonly prefillKvTile: number;
   /** CTAs that draw prefill tiles from the queue. 0: there is no queue, prefill tiles are in the shares too. */
   readonly prefillCtas: number;
+  /** True: a kernel looks at the plan's starts (`starts.ts`). False by default, and plans have none. */
+  readonly readsStarts?: boolean;
 }
 
 /** The largest batch that a graph must serve. */

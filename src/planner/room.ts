@@ -17,6 +17,7 @@ import {
 import type { Pieces } from "./pieces.ts";
 import type { PlanState } from "./plan_state.ts";
 import { type CheckedConfig, checkFitsCapacity, checkKvFitsCapacity } from "./problem.ts";
+import { mayHaveStarts } from "./starts.ts";
 
 /** A layout of fewer tokens is not worth making small. */
 const MIN_TOKENS_TO_SHRINK = 256;
@@ -136,6 +137,7 @@ export class PlanRoom {
     return boundsOfExtent({
       numCtas,
       prefillCtas,
+      numStarts: mayHaveStarts(this.#config) ? numCtas : 0,
       numKvHeads,
       groupSize,
       decodeRows,

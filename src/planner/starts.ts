@@ -6,13 +6,15 @@
  * half a microsecond. So there the plan says again, in a record for each CTA, which rows the item's tile has and which are its first pages: with the
  * item, which has the CTA's own number, that is one read.
  *
- * Only for pages of multiples of 16 tokens, which have the kernel that looks here; and not for levels, whose page ids are in several arrays.
+ * Only for a device with a kernel that looks here, and for pages of multiples of 16 tokens, which that kernel is for; and not for levels, whose page ids
+ * are in several arrays.
  *
  * @module
  */
 import { CTA_START, ROW_TILE, WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PageTable } from "../formats/page_table.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { CheckedConfig } from "./problem.ts";
 
 // Offsets of words, as constants of this module: the compilers of Deno and Bun then know their values.
 const { words: TILE_WORDS, tokenBegin: TILE_TOKEN_BEGIN, numTokens: TILE_NUM_TOKENS } = ROW_TILE;
@@ -29,6 +31,11 @@ const {
 
 /** `start_page_tokens` of the kernels. */
 const PAGE_TOKENS = 16;
+
+/** True if some plan of a config has starts. Batch-invariant plans spread no units. */
+export function mayHaveStarts({ limits, costs, batchInvariant }: CheckedConfig): boolean {
+  return limits.readsStarts === true && costs.sharesBandwidth && !batchInvariant;
+}
 
 /** Writes the section, and knows what it holds. */
 export class CtaStarts {

@@ -44,6 +44,7 @@ function plannerOf(random: Random, maxRequests: number, maxQoLen: number, groupS
       decodeKvTile: kvTile,
       prefillKvTile: kvTile,
       prefillCtas: random.pick([0, 132]),
+      readsStarts: random.next() < 0.7,
     },
     costs: random.pick([GPU_COSTS, GPU_COSTS, CPU_COSTS, {
       ...GPU_COSTS,
@@ -51,7 +52,12 @@ function plannerOf(random: Random, maxRequests: number, maxQoLen: number, groupS
       decodeItem: random.integer(1, 900),
       partialRow: random.integer(0, 30),
     }]),
-    capacity: { maxTokens: maxRequests * maxQoLen, maxRequests, maxPages: MAX_PAGES },
+    capacity: {
+      maxTokens: maxRequests * maxQoLen,
+      maxRequests,
+      maxPages: MAX_PAGES,
+      maxQoLen: random.pick([undefined, maxQoLen]),
+    },
   };
   return createPlanner(config);
 }

@@ -44,7 +44,7 @@ describe("planner, by example", () => {
   });
 
   it("tells each CTA of a small batch at once which rows and pages its item has, and none of a large one", () => {
-    const planner = createPlanner(base);
+    const planner = createPlanner({ ...base, limits: { ...limits, readsStarts: true } });
     const startsOf = (numRequests: number, pageSize: number): number => {
       const lens = Array.from({ length: numRequests }, (_, r) => 1500 + r);
       const problem = plainProblem(new Random(1), Array(numRequests).fill(1), lens, pageSize);
@@ -64,6 +64,9 @@ describe("planner, by example", () => {
     assert.equal(startsOf(2, 8), 0);
     assert.equal(startsOf(2, 16), 12);
     assert.equal(startsOf(40, 16), 0);
+    for (const config of [base, { ...base, limits: { ...limits, readsStarts: true }, batchInvariant: true }]) {
+      assert.equal(createPlanner(config).plan(plainProblem(new Random(1), [1], [300], 16)).layout.startsOffset, 0);
+    }
   });
 
   it("reads no KV beyond a window", () => {

@@ -24,6 +24,7 @@ const configs = fc.record({
   windowRight: fc.constantFrom(-1, -1, -1, 0, 9),
   numCtas: fc.constantFrom(1, 2, 13, 264),
   prefillCtas: fc.constantFrom(0, 0, 1, 5, 132),
+  readsStarts: fc.boolean(),
   kvTile: fc.constantFrom(16, 64, 128),
   costs: fc.constantFrom(GPU_COSTS, CPU_COSTS),
   batchInvariant: fc.boolean(),
@@ -32,9 +33,10 @@ const configs = fc.record({
 type RandomConfig = typeof configs extends fc.Arbitrary<infer T> ? T : never;
 
 function configOf(
-  { groupSize, numKvHeads, causal, windowLeft, windowRight, numCtas, prefillCtas, kvTile, costs, batchInvariant }:
+  { groupSize, numKvHeads, causal, windowLeft, windowRight, numCtas, prefillCtas, readsStarts, kvTile, ...rest }:
     RandomConfig,
 ): PlannerConfig {
+  const { costs, batchInvariant } = rest;
   const limits = {
     numCtas,
     decodeRows: 16,
@@ -42,6 +44,7 @@ function configOf(
     decodeKvTile: kvTile,
     prefillKvTile: kvTile,
     prefillCtas,
+    readsStarts,
   };
   return {
     numQoHeads: groupSize * numKvHeads,

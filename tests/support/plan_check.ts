@@ -158,8 +158,8 @@ function checkLaunch(plan: Plan): void {
 
 /** What is said of a CTA's only item is what its tile and the page list say. */
 function checkStarts(plan: Plan, ctaBegin: Int32Array, pages: Int32Array): void {
-  const { words, layout, limits, pageSize } = plan;
-  for (let cta = 0; cta < limits.numCtas; cta++) {
+  const { words, layout, pageSize } = plan;
+  for (let cta = 0; cta < layout.numStarts; cta++) {
     const at = layout.startsOffset + cta * CTA_START.words;
     if (words[at + CTA_START.numTokens] === 0) {
       assert.ok(words.subarray(at, at + CTA_START.words).every((word) => word === 0), `the start of CTA ${cta}`);

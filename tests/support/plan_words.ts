@@ -12,7 +12,7 @@ export function usedWords({ words, layout, ...plan }: Plan): Int32Array {
     [layout.mergesOffset, plan.numMerges * MERGE_ITEM.words],
     [layout.partialsOffset, plan.numPartials],
     [layout.rowsOffset, plan.numRowEntries * ROW_ENTRY.words],
-    [layout.startsOffset, layout.numCtas * CTA_START.words],
+    [layout.startsOffset, layout.numStarts * CTA_START.words],
   ];
   const used = new Int32Array(sections.reduce((sum, [, count]) => sum + count, 0));
   let at = 0;

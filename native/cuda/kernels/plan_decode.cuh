@@ -191,6 +191,7 @@ class PlanDecode {
 
   // Of the CTAs from `cta` on the plan says nothing more.
   __device__ __forceinline__ void clear_starts(i32 cta) const {
+    if (p_.starts == nullptr) return;
     for (cta += thread(); cta < p_.num_ctas; cta += kThreads) store(p_.starts, cta, p_.num_ctas, CtaStart{});
   }
 
@@ -205,7 +206,8 @@ class PlanDecode {
     const i32 step_begin = step_of_piece(tile.num_steps, pieces, piece), step_end = step_of_piece(tile.num_steps, pieces, piece + 1);
     const WorkItem work = work_item(p_, tile, index, head, 1, step_begin, step_end, pieces == 1 ? -1 : row, pieces == 1 ? -1 : merge);
     store(p_.work, item, p_.max_work_items, work);
-    store(p_.starts, item, p_.num_ctas, cta_start(p_, tile, work));
+    // Of the tile as read_requests() wrote it, if it had room.
+    if (p_.starts != nullptr && index < p_.max_tiles) store(p_.starts, item, p_.num_ctas, cta_start(p_, p_.tiles[index], work));
     if (pieces == 1) return;
     store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
     if (piece == 0) {

@@ -74,7 +74,7 @@ class DecodeLoop {
     if (items.begin >= items.end) return;
     // What depends on the item is asked for all at once: its tile here, its page list in the ring.
     const DecodeItem first_work(p, first);
-    const bool has_start = start.is_of(items, first_work);
+    const bool has_start = start.is_of(p, items, first_work);
     const TileRows first_rows = has_start ? start.rows(p, decode_rows) : TileRows(p, first_work.tile, decode_rows);
     Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, has_start, start, warp * decode_chunk, lane);
     Queries q;

@@ -84,7 +84,7 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.merges = reinterpret_cast<const MergeItem *>(plan + args.merges_offset);
   p.partials = plan + args.partials_offset;
   p.rows = reinterpret_cast<const RowEntry *>(plan + args.rows_offset);
-  p.starts = reinterpret_cast<const CtaStart *>(plan + args.starts_offset);
+  p.starts = args.starts_offset == 0 ? nullptr : reinterpret_cast<const CtaStart *>(plan + args.starts_offset);
   p.num_ctas = args.num_ctas;
   p.max_tiles = args.max_tiles;
   p.max_work_items = args.max_work_items;
@@ -174,6 +174,7 @@ void attention_limits(CudaDevice &device, int q_dtype, int dtype, int kv_dtype, 
   limits.decode_kv_tile = decode_kv_tile;
   limits.prefill_kv_tile = prefill_cut;
   limits.prefill_ctas = 0;
+  limits.reads_starts = has_prefill_sm90(device) ? 1 : 0;
   if (queues_tall_tiles(device, q_dtype, kv_dtype, head_dim_qk, head_dim_vo)) prefill_limits_sm90(device, head_dim_qk, head_dim_vo, is_fp8(kv_dtype), limits);
 }
 

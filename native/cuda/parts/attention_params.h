@@ -110,7 +110,7 @@ struct AttentionParams {
   const MergeItem *merges;
   const int *partials;
   const RowEntry *rows;
-  const CtaStart *starts;
+  const CtaStart *starts;  // null: none
   int num_ctas;
   int max_tiles;
   int max_work_items;

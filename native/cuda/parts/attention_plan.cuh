@@ -172,14 +172,16 @@ class ItemStart {
 
   __device__ __forceinline__ ItemStart() {}
   __device__ __forceinline__ ItemStart(const AttentionParams &p, u32 lane) {
-    const CtaStart *start = p.starts + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
+    // Without starts, something that exists.
+    const CtaStart *start = p.starts != nullptr ? p.starts + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1) : reinterpret_cast<const CtaStart *>(p.header);
+    static_assert(sizeof(CtaStart) <= sizeof(PlanHeader));
     tile_ = ptx::load_now_16(start);
     page_ = ptx::load_now(start->pages + lane % kPages);
   }
 
-  // False: it says nothing of these items, of which `first` is the first.
-  __device__ __forceinline__ bool is_of(const ItemRange &items, const Item &first) const {
-    return tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
+  // False: the plan says nothing of these items, of which `first` is the first.
+  __device__ __forceinline__ bool is_of(const AttentionParams &p, const ItemRange &items, const Item &first) const {
+    return p.starts != nullptr && tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
   }
 
   __device__ __forceinline__ i32 page_begin() const { return static_cast<i32>(tile_.w); }

@@ -9,8 +9,6 @@ struct LineTile {
   long long cost_end;  // of one head's units, from the line's begin to the end of this tile
   int token_begin;
   int num_tokens;
-  int qo_pos_begin;
-  int page_begin;
   int num_steps;
   int kv_begin;  // what any row sees
   int kv_end;
@@ -37,7 +35,7 @@ struct PlanDecodeParams {
   int *cta_begin;
   MergeItem *merges;
   int *partials;
-  CtaStart *starts;  // [num_ctas]
+  CtaStart *starts;  // [num_ctas]; null: not wanted
   LineTile *line;  // [max_requests], if that does not fit shared memory
   int max_requests;
   int max_tokens;

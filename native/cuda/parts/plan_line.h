@@ -79,8 +79,6 @@ FP_PLAN_FUNCTION LineTile line_tile(const PlanDecodeParams &p, const PlanRequest
   LineTile tile{};
   tile.token_begin = request.token_begin;
   tile.num_tokens = request.num_tokens;
-  tile.qo_pos_begin = first;
-  tile.page_begin = request.page_begin;
   tile.kv_begin = larger_of(0, first - p.window_left);
   tile.kv_end = smaller_of(kv_len, last + p.window_right + 1);
   tile.free_begin = larger_of(0, smaller_of(kv_len, last - p.window_left));
@@ -112,7 +110,7 @@ FP_PLAN_FUNCTION WorkItem work_item(const PlanDecodeParams &p, const LineTile &t
 }
 
 // What the plan says of a CTA whose only item is `item`, of one KV head; nothing if the item is empty, or pages are no multiples of 16 tokens.
-FP_PLAN_FUNCTION CtaStart cta_start(const PlanDecodeParams &p, const LineTile &tile, const WorkItem &item) {
+FP_PLAN_FUNCTION CtaStart cta_start(const PlanDecodeParams &p, const RowTile &tile, const WorkItem &item) {
   CtaStart start{};
   if (item.kv_begin >= item.kv_end || p.page_size % start_page_tokens != 0) return start;
   start.token_begin = tile.token_begin;
