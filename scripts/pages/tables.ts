@@ -7,6 +7,9 @@
  */
 import { figure, isTime, type ResultFile, type ResultRow } from "./result_file.ts";
 
+/** `fmt.lineWidth` of deno.json. */
+const LINE_WIDTH = 120;
+
 const MARKED = /(<!-- results ([\w-]+\/[\w-]+)(?: only ([^>]*?))? -->\n)[^]*?(<!-- end of results -->)/g;
 
 /**
@@ -25,10 +28,11 @@ export function fillTables(page: string, toRoot: string, readResults: (name: str
   });
 }
 
+/** As `deno fmt` breaks it. */
 function source(path: string, { device, buildId, command, date }: ResultFile): string {
-  return `\`\`\`sh\n${command}\n\`\`\`\n\n${device}, ${
-    date.slice(0, 10)
-  }, build \`${buildId}\` ([all figures](${path}))`;
+  const [made, link] = [`${device}, ${date.slice(0, 10)}, build \`${buildId}\``, `([all figures](${path}))`];
+  const separator = made.length + 1 + link.length > LINE_WIDTH ? "\n" : " ";
+  return `\`\`\`sh\n${command}\n\`\`\`\n\n${made}${separator}${link}`;
 }
 
 function table(rows: readonly ResultRow[]): string {
