@@ -17,7 +17,7 @@ import { type AttentionCase, EDGE_CASES, GRID, gridCases, type GridLimits } from
 import { arithmeticOf, checkResult } from "./check.ts";
 import { FP8_HEAD_DIMS, FP8_PREFILL_HEAD_DIMS } from "./fp8_cases.ts";
 import { MIXED_DTYPES, smallCases } from "./small_cases.ts";
-import { optionsOf, runBatch, type Variant, variantOf } from "./run.ts";
+import { optionsOf, PLAIN_VARIANT, runBatch, type Variant, variantOf } from "./run.ts";
 
 const SEED = 20261124;
 const SIZE = process.env.FLASHPAGE_CONFORMANCE || "sample";
@@ -56,8 +56,7 @@ function gridOf(backend: "cpu" | "cuda"): AttentionCase[] {
 /** Edge cases run dense and from our own cache first, so that a failure there is of the kernel and not of a layout. */
 function variantsOf(index: number, isEdge: boolean): Variant[] {
   const drawn = variantOf(new Random(SEED + index));
-  const plain: Variant = { storage: "cache", rows: "dense", wantsLse: true, hasCapacity: false, repeats: true };
-  return isEdge ? [plain, { ...drawn, hasCapacity: true }] : [drawn];
+  return isEdge ? [PLAIN_VARIANT, { ...drawn, hasCapacity: true }] : [drawn];
 }
 
 /** True if the library says that this device does not have the case's dtypes, and names them. The CPU has all, and every device 16 bits. */

@@ -1,7 +1,6 @@
 /** Runs a batch on a device in one of the ways that users may lay out their memory, and gives back what was written. */
 import assert from "node:assert/strict";
 import {
-  type AttentionCapacity,
   BatchAttention,
   type BatchAttentionOptions,
   type Device,
@@ -16,16 +15,19 @@ import { addressOf } from "../support/foreign.ts";
 import type { Random } from "../support/random.ts";
 import type { Batch } from "./batch.ts";
 import type { AttentionCase } from "./cases.ts";
+import { canPlanOnDevice, capacityOf, numRowsOf, planBatch, type Planning } from "./planning.ts";
 
-/** How memory is laid out, and how the attention is made. */
-export interface Variant {
+/** How memory is laid out, how the attention is made, and how it is planned. */
+export interface Variant extends Planning {
   /** Our own cache; tensors; K and V in one tensor, page by page; memory that another library owns. */
   storage: "cache" | "tensors" | "interleaved" | "pointers";
   /** Of q and out: dense; with gaps; heads outermost. */
   rows: "dense" | "gaps" | "heads first";
   wantsLse: boolean;
-  /** With the capacity that a graph would declare. */
+  /** With a capacity; always so in a graph, or if the device plans. */
   hasCapacity: boolean;
+  /** The host does what the device can't. */
+  planner: Planning["planner"];
   /** Run twice from one plan, then plan again and run: all must give the same bits. */
   repeats: boolean;
 }
@@ -41,6 +43,17 @@ export interface Result {
 /** Bits that no kernel writes by chance: a NaN with a payload. */
 const GAP = { f32: 0x7fc12345, f16: 0x7ead, bf16: 0x7fad, e4m3: 0x7f } as const;
 
+/** From our own cache, with nothing special. */
+export const PLAIN_VARIANT: Variant = {
+  storage: "cache",
+  rows: "dense",
+  wantsLse: true,
+  hasCapacity: false,
+  planner: "host",
+  isCaptured: false,
+  repeats: true,
+};
+
 /** A variant drawn for a case. */
 export function variantOf(random: Random): Variant {
   return {
@@ -48,6 +61,8 @@ export function variantOf(random: Random): Variant {
     rows: random.pick(["dense", "dense", "gaps", "heads first"]),
     wantsLse: random.next() < 0.7,
     hasCapacity: random.next() < 0.3,
+    planner: random.next() < 0.5 ? "device" : "host",
+    isCaptured: random.next() < 0.3,
     repeats: random.next() < 0.3,
   };
 }
@@ -64,28 +79,34 @@ export async function runBatch(
   const { numKvHeads, groupSize, headDim, headDimVo = headDim, dtype, qDtype = dtype } = attention;
   const { numTokens } = batch;
   const numQoHeads = numKvHeads * groupSize;
-  using engine = new BatchAttention(device, {
-    ...optionsOf(attention),
-    capacity: variant.hasCapacity ? capacityOf(batch) : undefined,
-  });
-  const q = rowsTensor(device, stack, [numTokens, numQoHeads, headDim], qDtype, variant.rows, batch.q);
+  const { isCaptured } = variant;
+  const planner = canPlanOnDevice(attention, batch) ? variant.planner : "host";
+  const hasCapacity = variant.hasCapacity || isCaptured || planner === "device";
+  const engine = stack.use(
+    new BatchAttention(device, { ...optionsOf(attention), capacity: hasCapacity ? capacityOf(batch) : undefined }),
+  );
+  const numRows = numRowsOf(batch, planner);
+  const q = rowsTensor(device, stack, [numRows, numQoHeads, headDim], numTokens, qDtype, variant.rows, batch.q);
   const qScale = batch.qScale instanceof Float32Array ? stack.use(device.fromArray(batch.qScale, "f32")) : batch.qScale;
-  const out = rowsTensor(device, stack, [numTokens, numQoHeads, headDimVo], dtype, variant.rows);
-  const lse = variant.wantsLse ? stack.use(device.tensor([numTokens, numQoHeads], "f32")) : undefined;
+  const out = rowsTensor(device, stack, [numRows, numQoHeads, headDimVo], numTokens, dtype, variant.rows);
+  const lse = variant.wantsLse ? stack.use(device.tensor([numRows, numQoHeads], "f32")) : undefined;
   const cache = await placeKv(device, owner, stack, attention, batch, variant);
-  const { qoIndptr, pages, levels, customMask } = batch;
+  const run = (): void => void engine.run({ q: q.view, qScale, cache, out: out.view, lse });
+  const planned = planBatch(device, stack, engine, batch, { planner, isCaptured }, run);
   const runOnce = async (): Promise<{ out: RawArray; lse?: Float32Array }> => {
     out.poison();
     lse?.fillBytes(0xff);
-    engine.run({ q: q.view, qScale, cache, out: out.view, lse });
+    planned.run();
     const written = await lse?.read() as Float32Array | undefined;
-    return { out: await out.read(), lse: written };
+    const behind = written?.subarray(numTokens * numQoHeads);
+    assert.ok(behind?.every(Number.isNaN) ?? true, "lse behind the batch was written");
+    return { out: await out.read(), lse: written?.subarray(0, numTokens * numQoHeads) };
   };
-  engine.plan({ qoIndptr, pages, levels, customMask });
   const first = await runOnce();
+  await planned.check();
   if (variant.repeats) {
     assertSameBits(await runOnce(), first, "the same plan gave other bits the second time");
-    engine.plan({ qoIndptr, pages, levels, customMask });
+    planned.plan();
     assertSameBits(await runOnce(), first, "the same batch planned again gave other bits");
   }
   return { out: fromRaw(dtype, first.out) as Float32Array, lse: first.lse };
@@ -121,17 +142,6 @@ function assertSameBits(
   assert.ok(a.lse === undefined || a.lse.every((value, i) => Object.is(value, b.lse![i])), `${message} (lse)`);
 }
 
-function capacityOf({ numTokens, qoIndptr, pages, levels }: Batch): AttentionCapacity {
-  const tables = levels?.map((level) => level.pages) ?? [pages!];
-  const numPages = tables.reduce((sum, { indptr }) => sum + indptr[indptr.length - 1], 0);
-  return {
-    maxTokens: numTokens + 3,
-    maxRequests: qoIndptr.length + 1,
-    maxPages: numPages + 5,
-    maxLevels: levels === undefined ? 1 : Math.max(2, levels.length),
-  };
-}
-
 /** A tensor of rows in some layout, with the memory around them. */
 interface Rows {
   view: Tensor;
@@ -141,10 +151,12 @@ interface Rows {
   read(): Promise<RawArray>;
 }
 
+/** `numUsed`: the first rows have content, or get it. */
 function rowsTensor(
   device: Device,
   stack: DisposableStack,
   shape: [number, number, number],
+  numUsed: number,
   dtype: DType,
   layout: Variant["rows"],
   content?: RawArray,
@@ -169,7 +181,7 @@ function rowsTensor(
   wide.fill(gap);
   const asRaw = (bits: typeof wide): RawArray => bits instanceof Uint32Array ? new Float32Array(bits.buffer) : bits;
   const forEachRow = (visit: (at: number, index: number) => void): void => {
-    for (let token = 0; token < numTokens; token++) {
+    for (let token = 0; token < numUsed; token++) {
       for (let head = 0; head < numHeads; head++) {
         visit(offset + token * strides[0] + head * strides[1], (token * numHeads + head) * dim);
       }
@@ -185,13 +197,13 @@ function rowsTensor(
     poison: () => backing.write(asRaw(wide)),
     async read() {
       const raw = await backing.readRaw();
-      const dense = rawArray(dtype, numTokens * numHeads * dim);
+      const dense = rawArray(dtype, numUsed * numHeads * dim);
       const bits = dtype === "f32" ? new Uint32Array(raw.buffer) : raw;
       forEachRow((at, index) => {
         dense.set(raw.subarray(at, at + dim), index);
         bits.fill(gap, at, at + dim);
       });
-      assert.ok(bits.every((value) => value === gap), "memory between the rows of out was written");
+      assert.ok(bits.every((value) => value === gap), "memory between or behind the rows of out was written");
       return dense;
     },
   };

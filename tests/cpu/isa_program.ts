@@ -17,7 +17,7 @@ import { fromFp8, toFp8 } from "../../src/device/dtype.ts";
 import { buildBatch } from "../conformance/batch.ts";
 import type { AttentionCase } from "../conformance/cases.ts";
 import { arithmeticOf, checkResult } from "../conformance/check.ts";
-import { runBatch } from "../conformance/run.ts";
+import { PLAIN_VARIANT, runBatch } from "../conformance/run.ts";
 import { assertClose, FLOAT_DTYPES, matrix } from "../support/matrix.ts";
 import { Random } from "../support/random.ts";
 import { rotateHead } from "../support/rotate.ts";
@@ -66,8 +66,7 @@ function attentionCases(): AttentionCase[] {
 async function testAttention(device: Device, owner: Device): Promise<void> {
   for (const [i, attention] of attentionCases().entries()) {
     const batch = buildBatch(attention, i);
-    const variant = { storage: "cache", rows: "dense", wantsLse: true, hasCapacity: false, repeats: true } as const;
-    const result = await runBatch(device, owner, attention, batch, variant);
+    const result = await runBatch(device, owner, attention, batch, PLAIN_VARIANT);
     try {
       checkResult(batch.oracle, arithmeticOf(attention, device), result, new Random(i));
     } catch (error) {
