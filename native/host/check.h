@@ -75,6 +75,8 @@ bool check_sample(Checker &checker, const fp_sample_args &args);
 // Shared by attention and the KV cache.
 void check_head_dims(int head_dim_qk, int head_dim_vo);
 void check_page_size(int page_size);
+// A section of a plan: within it, behind its header.
+void check_plan_section(int offset, int count, int64_t entry_words, int64_t plan_words, const char *name);
 // The scale of queries, keys or values, "q", "k" or "v", of all heads and of each: 1 and absent unless they are FP8.
 void check_scale(Checker &checker, const char *of, int dtype, float scale, fp_address head_scales, int num_heads);
 // Also what fp_attention_get_limits takes.

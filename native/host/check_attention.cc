@@ -12,16 +12,9 @@ namespace {
 constexpr int max_group_size = 64;
 constexpr int64_t header_words = sizeof(fp_plan_header) / 4;
 
+// A section that a kernel reads; of no entries it may be anywhere.
 void check_section(int offset, int count, int64_t entry_words, int64_t plan_words, const char *name) {
-  if (count < 0) fail(FP_INVALID_ARGUMENT, "the plan's capacity of %s is %d, and must not be negative.", name, count);
-  if (count == 0) return;
-  // Entries are read in 16-byte pieces on CUDA.
-  if (offset < header_words || offset % 4 != 0 || offset + count * entry_words > plan_words) {
-    fail(FP_INVALID_ARGUMENT,
-         "the plan's section of %s, %d entries of %" PRId64 " words from word %d, is not between the header (%" PRId64
-         " words) and the end of the plan (%" PRId64 " words), or begins at no multiple of 4.",
-         name, count, entry_words, offset, header_words, plan_words);
-  }
+  if (count != 0) check_plan_section(offset, count, entry_words, plan_words, name);
 }
 
 void check_plan(Checker &checker, const fp_attention_args &args) {

@@ -4,21 +4,18 @@
 #include "check.h"
 
 namespace fp {
-namespace {
 
-// Of a plan that the kernel writes.
-void check_room(int offset, int count, int64_t entry_words, int64_t plan_words, const char *name) {
-  check_between(count, 0, INT32_MAX, name);
+// Entries lie at multiples of 16 bytes, since CUDA reads and writes them in such pieces.
+void check_plan_section(int offset, int count, int64_t entry_words, int64_t plan_words, const char *name) {
+  if (count < 0) fail(FP_INVALID_ARGUMENT, "the plan's capacity of %s is %d, and must not be negative.", name, count);
   constexpr int64_t header_words = sizeof(fp_plan_header) / 4;
   if (offset < header_words || offset % 4 != 0 || offset + count * entry_words > plan_words) {
     fail(FP_INVALID_ARGUMENT,
-         "the plan's section %s, %d entries of %" PRId64 " words from word %d, is not between the header (%" PRId64 " words) and the end of the plan (%" PRId64
+         "the plan's section of %s, %d entries of %" PRId64 " words from word %d, is not between the header (%" PRId64 " words) and the end of the plan (%" PRId64
          " words), or begins at no multiple of 4.",
          name, count, entry_words, offset, header_words, plan_words);
   }
 }
-
-}  // namespace
 
 bool check_plan_decode(Checker &checker, const fp_plan_decode_args &args) {
   check_between(args.max_requests, 1, INT32_MAX - 1, "max_requests");
@@ -52,12 +49,12 @@ bool check_plan_decode(Checker &checker, const fp_plan_decode_args &args) {
 
   const int64_t plan_bytes = whole(args.plan_bytes, "plan_bytes");
   const int64_t words = plan_bytes / 4;
-  check_room(args.tiles_offset, args.max_tiles, sizeof(fp_row_tile) / 4, words, "tiles");
-  check_room(args.work_offset, args.max_work_items, sizeof(fp_work_item) / 4, words, "work items");
-  check_room(args.cta_begin_offset, args.num_ctas + 1, 1, words, "cta_begin");
-  check_room(args.merges_offset, args.max_merges, sizeof(fp_merge_item) / 4, words, "merges");
-  check_room(args.partials_offset, args.max_partials, 1, words, "partials");
-  if (args.starts_offset != 0) check_room(args.starts_offset, args.num_ctas, sizeof(fp_cta_start) / 4, words, "starts");
+  check_plan_section(args.tiles_offset, args.max_tiles, sizeof(fp_row_tile) / 4, words, "tiles");
+  check_plan_section(args.work_offset, args.max_work_items, sizeof(fp_work_item) / 4, words, "work items");
+  check_plan_section(args.cta_begin_offset, args.num_ctas + 1, 1, words, "cta_begin");
+  check_plan_section(args.merges_offset, args.max_merges, sizeof(fp_merge_item) / 4, words, "merges");
+  check_plan_section(args.partials_offset, args.max_partials, 1, words, "partials");
+  if (args.starts_offset != 0) check_plan_section(args.starts_offset, args.num_ctas, sizeof(fp_cta_start) / 4, words, "starts");
   checker.check_tensor("plan", args.plan, FP_I32, {}, words, Access::write, row_alignment(checker));
   checker.check_tensor("qo_indptr", args.qo_indptr, FP_I32, {}, int64_t{args.max_requests} + 1, Access::read);
   checker.check_tensor("page_indptr", args.page_indptr, FP_I32, {}, int64_t{args.max_requests} + 1, Access::read);

@@ -59,8 +59,8 @@ export class CapturedGraph implements Disposable {
 /**
  * Records what `enqueue` puts on the stream, without running it.
  *
- * `enqueue` must do all its work on `stream`, must not upload, download or await, and must not plan but on the device. If it throws, or returns a promise, the capture is
- * given up and the stream is as before.
+ * `enqueue` must do all its work on `stream`, must not upload, download or await, and must not plan but on the device. If it throws, or returns a
+ * promise, the capture is given up and the stream is as before.
  *
  * @throws {InvalidArgumentError} if `enqueue` is asynchronous.
  */

@@ -14,13 +14,7 @@ import { PieceSchedule } from "./piece_schedule.ts";
 import { Pieces } from "./pieces.ts";
 import type { Plan, PlanFrame } from "./plan.ts";
 import { PlanState, workspaceBytesOf } from "./plan_state.ts";
-import {
-  type AttentionProblem,
-  checkConfig,
-  type CheckedConfig,
-  checkQoFitsCapacity,
-  type PlannerConfig,
-} from "./problem.ts";
+import { type AttentionProblem, checkConfig, type CheckedConfig, type PlannerConfig } from "./problem.ts";
 import { Queue } from "./queue.ts";
 import { checkMask, refuseLevels, refuseMasks, refusePages, refuseProblem } from "./refuse.ts";
 import { writeRequestTiles } from "./request_tiles.ts";
@@ -28,7 +22,7 @@ import { PlanRoom } from "./room.ts";
 import { Scheduler } from "./schedule.ts";
 import { layShares } from "./shares.ts";
 import { maySplitSms, prefillCtasOf, sharesBeside } from "./sm_split.ts";
-import { CtaStarts, mayHaveStarts } from "./starts.ts";
+import { CtaStarts } from "./starts.ts";
 import { TILE_DECODE, TILE_PREFILL, TileList, TileTable } from "./tiles.ts";
 
 /** Makes plans of one configuration. */
@@ -61,8 +55,7 @@ class WorkPlanner implements Planner {
   readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
-  /** If plans have starts. */
-  readonly #starts: CtaStarts | undefined;
+  readonly #starts = new CtaStarts();
   /** Of batch-invariant plans; else undefined. */
   readonly #pieces: Pieces | undefined;
   readonly #pieceSchedule: PieceSchedule | undefined;
@@ -81,9 +74,8 @@ class WorkPlanner implements Planner {
       this.#pieces = new Pieces(config, this.#table);
       this.#pieceSchedule = new PieceSchedule(config, this.#tiles, this.#pieces, this.#scheduler);
     }
-    if (mayHaveStarts(config)) this.#starts = new CtaStarts();
-    this.#room = new PlanRoom(config, this.#pieces);
-    const bounds = this.#room.firstBounds();
+    this.#room = new PlanRoom(config);
+    const bounds = this.#room.firstBounds(this.#pieces);
     this.#state = new PlanState(config, layoutOfBounds(bounds));
     if (config.capacity === undefined) return;
     const { maxPartialRows } = bounds;
@@ -140,10 +132,9 @@ class WorkPlanner implements Planner {
         );
       }
     }
-    if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
     const state = this.#state;
     if (this.#pieces === undefined) {
-      this.#room.makeFor(state, numTokens, numRequests, 1, false, numKvIndices);
+      this.#room.makeFor(state, qoIndptr, 1, false, numKvIndices);
     } else {
       const hasMasks = maskIndptr !== undefined && maskIndptr[numRequests] > maskIndptr[0];
       if (hasMasks && this.config.limits.prefillCtas > 0) refuseMasks();
@@ -155,9 +146,8 @@ class WorkPlanner implements Planner {
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
-    const isSpread = this.#schedule(words, layout);
-    if (isSpread) this.#starts?.write(words, layout, words[layout.ctaBeginOffset + layout.numCtas], pages);
-    else this.#starts?.clear(words, layout);
+    if (this.#schedule(words, layout)) this.#starts.write(words, layout, pages);
+    else this.#starts.clear(words, layout);
     const numLaunched = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numMerges = this.#scheduler.numCutUnits;
     state.numPartials = this.#scheduler.numCutPieces;
@@ -181,15 +171,14 @@ class WorkPlanner implements Planner {
         checkMask(maskIndptr, r, qoIndptr[r + 1] - qoIndptr[r], composed.kvLenOf(r));
       }
     }
-    if (this.config.capacity !== undefined) checkQoFitsCapacity(this.config.capacity, qoIndptr);
     const state = this.#state;
-    this.#room.makeFor(state, numTokens, numRequests, levels.length, true, numKvIndices);
+    this.#room.makeFor(state, qoIndptr, levels.length, true, numKvIndices);
 
     const { words, layout } = state;
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
     this.#schedule(words, layout);
-    this.#starts?.clear(words, layout);
+    this.#starts.clear(words, layout);
     this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
     state.numMerges = this.#merger.numMerges;
     state.numPartials = this.#merger.numPartials;

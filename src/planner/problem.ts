@@ -161,12 +161,17 @@ export function checkConfig(config: PlannerConfig): CheckedConfig {
 /** Refuses a batch beyond what was declared. Nothing is written before. @throws {CapacityError} naming the capacity and the need. */
 export function checkFitsCapacity(
   capacity: Required<PlanCapacity>,
-  numTokens: number,
-  numRequests: number,
+  qoIndptr: Int32Array,
   numPages: number,
   numLevels: number,
 ): void {
-  expectFits("maxTokens", capacity.maxTokens, numTokens, "query tokens");
+  const numRequests = qoIndptr.length - 1;
+  if (capacity.maxQoLen < capacity.maxTokens) {
+    let longest = 0;
+    for (let r = 0; r < numRequests; r++) longest = Math.max(longest, qoIndptr[r + 1] - qoIndptr[r]);
+    expectFits("maxQoLen", capacity.maxQoLen, longest, "query tokens in one request");
+  }
+  expectFits("maxTokens", capacity.maxTokens, qoIndptr[numRequests], "query tokens");
   expectFits("maxRequests", capacity.maxRequests, numRequests, "requests");
   expectFits("maxPages", capacity.maxPages, numPages, "page ids");
   expectFits("maxLevels", capacity.maxLevels, numLevels, "levels (block rows of several requests count as a second)");
@@ -178,14 +183,6 @@ function expectFits(name: string, capacity: number, need: number, what: string):
       `Cannot plan: the batch has ${need} ${what}, but ${name} is ${capacity}. Plan a smaller batch, or create the attention with a larger ${name}.`,
     );
   }
-}
-
-/** Refuses a request of more query tokens than declared. @throws {CapacityError} naming the capacity and the need. */
-export function checkQoFitsCapacity({ maxQoLen, maxTokens }: Required<PlanCapacity>, qoIndptr: Int32Array): void {
-  if (maxQoLen >= maxTokens) return;
-  let longest = 0;
-  for (let r = 0; r + 1 < qoIndptr.length; r++) longest = Math.max(longest, qoIndptr[r + 1] - qoIndptr[r]);
-  expectFits("maxQoLen", maxQoLen, longest, "query tokens in one request");
 }
 
 /** Refuses a request beyond what was declared. @throws {CapacityError} naming the capacity and the need. */

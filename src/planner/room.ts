@@ -27,8 +27,6 @@ const SMALL_BATCHES_TO_SHRINK = 32;
 /** Keeps one planner's layout large enough. */
 export class PlanRoom {
   readonly #config: CheckedConfig;
-  /** Of batch-invariant plans; else undefined. */
-  readonly #pieces: Pieces | undefined;
   /** The extent that the layout was last seen to hold; -1 before the first plan. */
   #fittedTokens = -1;
   #fittedRequests = -1;
@@ -39,21 +37,20 @@ export class PlanRoom {
   #numSmallBatches = 0;
 
   /** For plans of one config. */
-  constructor(config: CheckedConfig, pieces: Pieces | undefined) {
+  constructor(config: CheckedConfig) {
     this.#config = config;
-    this.#pieces = pieces;
   }
 
-  /** Bounds of the capacity, or without one of a small batch. */
-  firstBounds(): PlanBounds {
+  /** Bounds of the capacity, or without one of a small batch. `pieces`: of batch-invariant plans. */
+  firstBounds(pieces: Pieces | undefined): PlanBounds {
     const { capacity } = this.#config;
     if (capacity === undefined) {
-      const pieces = this.#pieces?.bounds(16, 16, 16, 0);
-      return grownBounds(undefined, this.#bounds(16, 16, 16, 1, false, 256, pieces));
+      const bounds = pieces?.bounds(16, 16, 16, 0);
+      return grownBounds(undefined, this.#bounds(16, 16, 16, 1, false, 256, bounds));
     }
     const { maxTokens, maxRequests, maxQoLen, maxLevels, maxPages, maxKvLen } = capacity;
-    const pieces = this.#pieces?.bounds(maxTokens, maxRequests, maxQoLen, maxKvLen);
-    return this.#bounds(maxTokens, maxRequests, maxQoLen, maxLevels, maxLevels > 1, maxPages, pieces);
+    const bounds = pieces?.bounds(maxTokens, maxRequests, maxQoLen, maxKvLen);
+    return this.#bounds(maxTokens, maxRequests, maxQoLen, maxLevels, maxLevels > 1, maxPages, bounds);
   }
 
   /**
@@ -63,8 +60,7 @@ export class PlanRoom {
    */
   makeFor(
     state: PlanState,
-    numTokens: number,
-    numRequests: number,
+    qoIndptr: Int32Array,
     numLevels: number,
     composes: boolean,
     numKvIndices: number,
@@ -72,9 +68,11 @@ export class PlanRoom {
     const { capacity } = this.#config;
     if (capacity !== undefined) {
       // The bounds of two levels hold for one with shared rows too.
-      checkFitsCapacity(capacity, numTokens, numRequests, numKvIndices, composes ? Math.max(2, numLevels) : 1);
+      checkFitsCapacity(capacity, qoIndptr, numKvIndices, composes ? Math.max(2, numLevels) : 1);
       return;
     }
+    const numRequests = qoIndptr.length - 1;
+    const numTokens = qoIndptr[numRequests];
     const fittedLevels = composes ? numLevels : 0;
     const fits = numTokens <= this.#fittedTokens && numRequests <= this.#fittedRequests &&
       fittedLevels <= this.#fittedLevels && numKvIndices <= this.#fittedKvIndices;
@@ -102,7 +100,7 @@ export class PlanRoom {
     const kvLenOf = (r: number): number =>
       indptr[r] === indptr[r + 1] ? 0 : (indptr[r + 1] - indptr[r] - 1) * pageSize + lastPageLen[r];
     if (capacity !== undefined) {
-      checkFitsCapacity(capacity, numTokens, numRequests, indptr[numRequests], 1);
+      checkFitsCapacity(capacity, qoIndptr, indptr[numRequests], 1);
       for (let r = 0; r < numRequests; r++) checkKvFitsCapacity(capacity, kvLenOf(r));
       return;
     }

@@ -43,14 +43,11 @@ export class CtaStarts {
   #count = 0;
   #words: Int32Array | undefined;
 
-  /** Of a plan whose item `i` is all that CTA `i` does: writes their records. */
-  write(words: Int32Array, layout: PlanLayout, numItems: number, { indices, pageSize }: PageTable): void {
-    if (pageSize % PAGE_TOKENS !== 0) {
-      this.clear(words, layout);
-      return;
-    }
+  /** Of a plan whose item `i` is all that CTA `i` does: writes their records, if the layout has any. */
+  write(words: Int32Array, layout: PlanLayout, { indices, pageSize }: PageTable): void {
+    const { numCtas, numStarts, tilesOffset, workOffset, ctaBeginOffset, startsOffset } = layout;
+    const numItems = numStarts > 0 && pageSize % PAGE_TOKENS === 0 ? words[ctaBeginOffset + numCtas] : 0;
     this.#keep(words, layout, numItems);
-    const { tilesOffset, workOffset, startsOffset } = layout;
     const pagesPerToken = 1 / pageSize;
     let at = startsOffset;
     let itemAt = workOffset;

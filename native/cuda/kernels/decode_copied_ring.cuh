@@ -28,7 +28,7 @@ class CopiedRing {
   static __device__ __forceinline__ void prepare(Shared &, u32) {}
 
   // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
-  __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, const ItemRange &items, const ItemWords &, bool, const ItemStart &, i32 offset,
+  __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, const ItemRange &items, const ItemWords &, const ItemStart &, i32 offset,
                                         u32 lane)
       : cursor_(state, items.begin, items.end), base_(ptx::shared_address(slots)), slot_(base_), offset_(offset), lane_(lane) {
     cursor_.advance(p, offset_, lane_);
@@ -36,7 +36,7 @@ class CopiedRing {
   }
 
   // Starts the first copies.
-  __device__ __forceinline__ void fill(const AttentionParams &p, bool, const ItemStart &) {
+  __device__ __forceinline__ void fill(const AttentionParams &p, const ItemStart &) {
     i32 known = Cursor::kAhead;
 #pragma unroll 1
     for (i32 i = 0; i < kSlots / 2; ++i) {

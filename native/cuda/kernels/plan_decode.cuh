@@ -39,9 +39,9 @@ class PlanDecode {
       refuse(static_cast<i32>(first & 15), static_cast<i32>(first >> 4));
       return;
     }
+    i32 num_starts = 0;
     if (num_tiles_ == 0) {
       for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = 0;
-      clear_starts(0);
     } else {
       const i64 steps = total_steps(p_, num_tiles_, cost_);
       const i32 longest = static_cast<i32>(collective_.max(longest_));  // behind its barrier the line is written
@@ -49,10 +49,12 @@ class PlanDecode {
       const i32 piece_steps = search.may_spread ? find_piece_steps(search, max(longest, 1)) : 0;
       if (search.may_spread && search.is_even(piece_steps)) {
         give_pieces(piece_steps);
+        num_starts = static_cast<i32>(num_items_);
       } else {
         give_shares(static_cast<i64>(longest) * num_tiles_ == steps);
       }
     }
+    clear_starts(num_starts);
     if (num_tiles_ > p_.max_tiles || num_items_ > static_cast<u32>(p_.max_work_items) || num_merges_ > static_cast<u32>(p_.max_merges) ||
         num_partials_ > static_cast<u32>(p_.max_partials) || num_rows_ > static_cast<u32>(p_.max_partial_rows)) {
       __syncthreads();
@@ -186,7 +188,6 @@ class PlanDecode {
     __syncthreads();
     for (i32 item = thread(); item < static_cast<i32>(num_items_); item += kThreads) write_piece(item);
     for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = min(cta, static_cast<i32>(num_items_));
-    clear_starts(static_cast<i32>(num_items_));
   }
 
   // Of the CTAs from `cta` on the plan says nothing more.
@@ -242,7 +243,6 @@ class PlanDecode {
   // ---- equal shares ----
 
   __device__ __forceinline__ void give_shares(bool are_alike) {
-    clear_starts(0);
     const LineShares shares(p_, num_tiles_, are_alike, cost_);
     if (thread() == 0) shared_.cuts[kThreads] = cut_of(p_, line_, shares, -1);
     i32 last_begin = 0;

@@ -61,8 +61,8 @@ class DecodeLoop {
     if (thread < kMergeThreads) Ring::prepare(shared.ring_states[thread / 32], thread % 32);
   }
 
-  // Computes items, all of decode tiles. `first`: what the plan says of the first; `start`: what it may say more.
-  static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &start = ItemStart()) {
+  // Computes items, all of decode tiles. `first`: what the plan says of the first; `read_start`: what it may say more.
+  static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &read_start = ItemStart()) {
     const AttentionParams &p = Ring::attention(params);
     const u32 thread = ptx::thread_anew();
     const u32 lane = thread % 32;
@@ -74,16 +74,16 @@ class DecodeLoop {
     if (items.begin >= items.end) return;
     // What depends on the item is asked for all at once: its tile here, its page list in the ring.
     const DecodeItem first_work(p, first);
-    const bool has_start = start.is_of(p, items, first_work);
-    const TileRows first_rows = has_start ? start.rows(p, decode_rows) : TileRows(p, first_work.tile, decode_rows);
-    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, has_start, start, warp * decode_chunk, lane);
+    const ItemStart start = read_start.of(p, items, first_work);
+    const TileRows first_rows = start.exists() ? start.rows(p, decode_rows) : TileRows(p, first_work.tile, decode_rows);
+    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, start, warp * decode_chunk, lane);
     Queries q;
     bool has_queries = false;
     if (kQueriesFirst && first_work.num_heads > 0) {
       q.load(p, shared, first_rows, first_work.head_begin, warp, lane);
       has_queries = true;
     }
-    ring.fill(params, has_start, start);
+    ring.fill(params, start);
 
     for (i32 item = items.begin; item < items.end; ++item) {
       begin_trace(p, shared.trace_begin, thread == 0);

@@ -23,7 +23,7 @@ class BoxRing {
   static constexpr bool kFarAhead = Traits::kDimQk <= 128;
   static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
   // Slots whose pages an ItemStart knows, if these are as small as chunks: a chunk of K and one of V each round of the warps.
-  static constexpr i32 kStartSlots = 2 * ItemStart::kPages * start_page_tokens / decode_kv_tile;
+  static constexpr i32 kStartSlots = 2 * start_pages * start_page_tokens / decode_kv_tile;
   static_assert(kStartSlots == 4 && decode_chunk == start_page_tokens);
 
  public:
@@ -47,13 +47,13 @@ class BoxRing {
     __syncwarp();
   }
 
-  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item; `start`: what it says more of that, if `has_start`.
+  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item; `start`: what it may say more of that.
   // `offset`: of this warp's first chunk from an item's first.
-  __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, const ItemRange &items, const ItemWords &first, bool has_start,
-                                     const ItemStart &start, i32 offset, u32 lane)
+  __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, const ItemRange &items, const ItemWords &first, const ItemStart &start,
+                                     i32 offset, u32 lane)
       : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end), next_(first) {
     const AttentionParams &p = params.attention;
-    if (has_start) {
+    if (start.exists()) {
       // There is nothing behind this item.
       next_.page_begin = start.page_begin();
       begin_item(p);
@@ -66,21 +66,21 @@ class BoxRing {
   }
 
   // Starts the first copies. With a start, which is of the only item: the first of them before the page ids are there.
-  __device__ __forceinline__ void fill(const PrefillParams90 &params, bool has_start, const ItemStart &start) {
+  __device__ __forceinline__ void fill(const PrefillParams90 &params, const ItemStart &start) {
     const Divisor &by_page = params.attention.by_page;
     i32 asked = 0;
-    if (has_start) {
+    if (start.exists()) {
       asked = ids_;
       ids_ = start.page(divide(begin_ + static_cast<i32>(lane_) * decode_kv_tile, by_page) - divide(begin_ - offset_, by_page));
     }
 #pragma unroll 1
     for (i32 i = 0; i < kSlots; i += 2) {
-      if (i == kStartSlots && has_start) ids_ = asked;
+      if (i == kStartSlots && start.exists()) ids_ = asked;
       copy<KeyTile>(params, params.k_map, params.k_places_of_page, i);
       copy<ValueTile>(params, params.v_map, params.v_places_of_page, i + 1);
       advance(params.attention);
     }
-    if (kSlots <= kStartSlots && has_start) ids_ = asked;
+    if (kSlots <= kStartSlots && start.exists()) ids_ = asked;
   }
 
   // Until the oldest chunk is there.

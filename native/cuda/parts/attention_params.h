@@ -60,12 +60,16 @@ struct MergeItem {
   int reserved;
 };
 
+constexpr int start_pages = 8;
+// Pages of which CtaStart knows hold whole chunks of so many tokens.
+constexpr int start_page_tokens = 16;
+
 struct CtaStart {
   int token_begin;
   int num_tokens;
   int qo_pos_begin;
   int page_begin;
-  int pages[8];
+  int pages[start_pages];
 };
 
 struct RowEntry {
@@ -95,9 +99,6 @@ inline Divisor make_divisor(unsigned d) {
   while ((1u << s) < d) ++s;
   return {d, static_cast<unsigned>((1ull << (31 + s)) / d + 1), s};
 }
-
-// Pages of which CtaStart knows hold whole chunks of so many tokens.
-constexpr int start_page_tokens = 16;
 
 // What unlimited windows become: positions stay below 2^30, so that sums of two fit an int.
 constexpr int unlimited_window = 1 << 30;

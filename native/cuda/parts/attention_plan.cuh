@@ -168,32 +168,34 @@ struct TileRows {
 // of the tile. The lanes hold the ids of the first pages, one each.
 class ItemStart {
  public:
-  static constexpr i32 kPages = sizeof(CtaStart::pages) / sizeof(i32);
-
   __device__ __forceinline__ ItemStart() {}
   __device__ __forceinline__ ItemStart(const AttentionParams &p, u32 lane) {
     // Without starts, something that exists.
     const CtaStart *start = p.starts != nullptr ? p.starts + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1) : reinterpret_cast<const CtaStart *>(p.header);
     static_assert(sizeof(CtaStart) <= sizeof(PlanHeader));
     tile_ = ptx::load_now_16(start);
-    page_ = ptx::load_now(start->pages + lane % kPages);
+    page_ = ptx::load_now(start->pages + lane % start_pages);
   }
 
-  // False: the plan says nothing of these items, of which `first` is the first.
-  __device__ __forceinline__ bool is_of(const AttentionParams &p, const ItemRange &items, const Item &first) const {
-    return p.starts != nullptr && tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
+  // The same, now that the items are known, of which `first` is the first: it exists if the plan says something of them.
+  __device__ __forceinline__ ItemStart of(const AttentionParams &p, const ItemRange &items, const Item &first) const {
+    ItemStart start = *this;
+    start.exists_ = p.starts != nullptr && tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
+    return start;
   }
 
+  __device__ __forceinline__ bool exists() const { return exists_; }
   __device__ __forceinline__ i32 page_begin() const { return static_cast<i32>(tile_.w); }
   __device__ __forceinline__ TileRows rows(const AttentionParams &p, i32 max_rows) const {
     return TileRows(p, static_cast<i32>(tile_.x), static_cast<i32>(tile_.y), 0, static_cast<i32>(tile_.z), max_rows);
   }
   // Of the pages from the item's first on, this lane's choice. All lanes ask.
-  __device__ __forceinline__ i32 page(i32 index) const { return __shfl_sync(0xffffffffu, page_, index % kPages); }
+  __device__ __forceinline__ i32 page(i32 index) const { return __shfl_sync(0xffffffffu, page_, index % start_pages); }
 
  private:
   uint4 tile_ = {0, 0, 0, 0};  // token_begin, num_tokens, qo_pos_begin, page_begin
   i32 page_ = 0;
+  bool exists_ = false;
 };
 
 // Where the rows of (item, head) go.

@@ -118,7 +118,7 @@ FP_PLAN_FUNCTION CtaStart cta_start(const PlanDecodeParams &p, const RowTile &ti
   start.qo_pos_begin = tile.qo_pos_begin;
   start.page_begin = tile.page_begin;
   const int first = item.kv_begin / p.page_size, last = (item.kv_end - 1) / p.page_size;
-  for (int i = 0; i < 8; i++) start.pages[i] = p.kv_indices[tile.page_begin + smaller_of(first + i, last)];
+  for (int i = 0; i < start_pages; i++) start.pages[i] = p.kv_indices[tile.page_begin + smaller_of(first + i, last)];
   return start;
 }
 
