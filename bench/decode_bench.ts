@@ -1,11 +1,13 @@
 /**
  * Decode attention on a GPU: microseconds from the first launch to the end of the last, beside what reading K and V takes at the rate of a plain sum over
- * memory (PyTorch, if it is there). Caches are flushed before each call. Timed by pairs of events, less what a pair with nothing between reads.
+ * memory (PyTorch, if it is there). Caches are flushed before each call. The GPU's own records say when kernels ran (CUPTI). "between events" is what a
+ * pair of events reads, less what a pair with nothing between reads: that has the launch in it too.
  *
  *   deno run -A bench/decode_bench.ts [--cases main] [--json FILE] [--rounds 4] [--calls 10] [--no-peer]
  *   deno bench -A bench/decode_bench.ts
  */
 import { type Device, openDevice } from "../mod.ts";
+import { KernelTimer } from "./support/kernel_timer.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
 import { benchCases } from "./support/deno_bench.ts";
 import { PreparedAttention } from "./support/prepared_attention.ts";
@@ -36,8 +38,15 @@ function decode(b: number, kv: number, change: Partial<NamedAttentionCase> = {})
   return lists(Array<number>(b).fill(kv), { kv }, change);
 }
 
+const UNEVEN = [
+  ...[32, 8, 4].map((numKvHeads) => lists(UNIFORM, { lens: "uniform" }, { numKvHeads })),
+  ...[32, 8, 4].map((numKvHeads) => lists(ZIPF, { lens: "zipf" }, { numKvHeads })),
+];
+const SKEW = lists([131072, ...Array<number>(63).fill(512)], { lens: "skew" });
+
 const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
   quick: [decode(64, 8192), decode(16, 1024), decode(1, 8192)],
+  uneven: [...UNEVEN, SKEW],
   large: [decode(64, 8192), decode(128, 2048), decode(256, 512), decode(64, 1024)],
   main: [
     decode(64, 8192),
@@ -45,13 +54,12 @@ const SETS: Readonly<Record<string, readonly NamedAttentionCase[]>> = {
     decode(256, 512),
     decode(64, 1024),
     ...[32, 8, 4].map((numKvHeads) => decode(16, 1024, { numKvHeads })),
-    ...[32, 8, 4].map((numKvHeads) => lists(UNIFORM, { lens: "uniform" }, { numKvHeads })),
-    ...[32, 8, 4].map((numKvHeads) => lists(ZIPF, { lens: "zipf" }, { numKvHeads })),
+    ...UNEVEN,
     decode(1, 1024),
     decode(1, 8192),
     decode(1, 32768),
     decode(1, 131072),
-    lists([131072, ...Array<number>(63).fill(512)], { lens: "skew" }),
+    SKEW,
     decode(64, 8192, { pageSize: 1 }),
     decode(64, 8192, { numKvHeads: 32 }),
     decode(64, 8192, { kvDtype: "e4m3" }),
@@ -81,18 +89,23 @@ async function measure(
   device: Device,
   peer: TorchPeer | undefined,
   test: NamedAttentionCase,
+  kernelTimer: KernelTimer | undefined,
   rounds: number,
   calls: number,
-): Promise<ResultRow> {
+): Promise<ResultRow[]> {
   using prepared = new PreparedAttention(device, test);
   using flush = new L2Flush(device);
   const times: number[] = [];
   const empty: number[] = [];
+  const ofKernels: number[] = [];
   for (let i = 0; i < rounds; i++) {
     await sleep(50);
     prepared.run();
     times.push(...await timeCalls(device, () => prepared.run(), calls, () => flush.run()));
     empty.push(...await timeCalls(device, () => {}, calls, () => flush.run()));
+    if (kernelTimer !== undefined) {
+      ofKernels.push(...await kernelTimer.time(device, () => prepared.run(), calls, () => flush.run(), "argmax"));
+    }
   }
   let roofline: number | null = null;
   if (peer !== undefined) {
@@ -100,8 +113,11 @@ async function measure(
     const bytesOfMicrosecond = mebibytes * 2 ** 20 / (await peer.ask({ op: "read", mebibytes, calls: 10 })).us;
     roofline = round(bytesOf(test) / bytesOfMicrosecond);
   }
-  const ours = round(median(times) - median(empty));
-  return { case: nameOf(test), metric: "time", unit: "us", ours, peers: {}, roofline };
+  const row = (metric: string, ours: number): ResultRow => ({
+    ...{ case: nameOf(test), metric, unit: "us", ours: round(ours), peers: {}, roofline },
+  });
+  const betweenEvents = row("between events", median(times) - median(empty));
+  return ofKernels.length > 0 ? [row("kernel time", median(ofKernels)), betweenEvents] : [betweenEvents];
 }
 
 async function main(): Promise<void> {
@@ -109,11 +125,19 @@ async function main(): Promise<void> {
   if (tests === undefined) throw new Error(`Pass one of ${Object.keys(SETS).join(", ")} as --cases.`);
   using device = await openDevice({ backend: "cuda" });
   await using peer = flag("no-peer") ? undefined : await TorchPeer.start();
+  using kernelTimer = KernelTimer.open();
   const rows: ResultRow[] = [];
   for (const test of tests) {
-    const row = await measure(device, peer, test, Number(option("rounds") ?? 4), Number(option("calls") ?? 10));
-    printRows([row]);
-    rows.push(row);
+    const measured = await measure(
+      device,
+      peer,
+      test,
+      kernelTimer,
+      Number(option("rounds") ?? 4),
+      Number(option("calls") ?? 10),
+    );
+    printRows(measured);
+    rows.push(...measured);
   }
   const json = option("json");
   if (json !== undefined) writeResults(json, device, rows);

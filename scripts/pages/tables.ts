@@ -2,7 +2,7 @@
  * Tables of measured figures in Markdown pages. A page holds a pair of marks, and what is between them is written from a result file:
  *
  *   <!-- results h100/prefill -->                     every row of bench/results/h100/prefill.json
- *   <!-- results h100/prefill only b=1 page=16 -->    the rows that have these words
+ *   <!-- results h100/prefill only b=1 page=16 -->    the rows that have these words, in what they are of or in what was measured
  *   <!-- end of results -->
  */
 import { figure, isTime, type ResultFile, type ResultRow } from "./result_file.ts";
@@ -22,7 +22,9 @@ export function fillTables(page: string, toRoot: string, readResults: (name: str
   return page.replace(MARKED, (_, begin: string, name: string, words: string | undefined, end: string) => {
     const file = readResults(name);
     const wanted = words?.split(/\s+/) ?? [];
-    const rows = file.rows.filter((row) => wanted.every((word) => row.case.split(" ").includes(word)));
+    const rows = file.rows.filter((row) =>
+      wanted.every((word) => `${row.case} ${row.metric}`.split(" ").includes(word))
+    );
     if (rows.length === 0) throw new Error(`bench/results/${name}.json has no row with ${words}.`);
     return `${begin}\n${table(rows)}\n\n${source(`${toRoot}bench/results/${name}.json`, file)}\n\n${end}`;
   });
