@@ -27,13 +27,18 @@ class CopiedRing {
 
   static __device__ __forceinline__ void prepare(Shared &, u32) {}
 
-  // Asks for the page ids of the first chunks. `offset`: of this warp's first chunk from an item's first token.
-  __device__ __forceinline__ CopiedRing(const AttentionParams &p, KvCursorState &state, u8 *slots, const ItemRange &items, const ItemWords &, const ItemStart &, i32 offset,
-                                        u32 lane)
-      : cursor_(state, items.begin, items.end), base_(ptx::shared_address(slots)), slot_(base_), offset_(offset), lane_(lane) {
+  // `offset`: of this warp's first chunk from an item's first token.
+  __device__ __forceinline__ CopiedRing(KvCursorState &state, u8 *slots, const ItemRange &items, i32 offset, u32 lane)
+      : cursor_(state, items.begin, items.end), base_(ptx::shared_address(slots)), slot_(base_), offset_(offset), lane_(lane) {}
+
+  // Asks for the page ids of the first chunks.
+  __device__ __forceinline__ void begin(const AttentionParams &p, const ItemWords &) {
     cursor_.advance(p, offset_, lane_);
     ahead_ = cursor_.ask_ahead(p, lane_);
   }
+
+  // The same with a start. It knows nothing that this ring can use.
+  __device__ __forceinline__ void begin_at(const AttentionParams &p, const ItemWords &first, const ItemStart &) { begin(p, first); }
 
   // Starts the first copies.
   __device__ __forceinline__ void fill(const AttentionParams &p, const ItemStart &) {

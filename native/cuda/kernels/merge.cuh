@@ -14,7 +14,8 @@ __device__ __forceinline__ void merge_partials(const AttentionParams &p) {
   const i32 num_merges = min(__ldg(&p.header->num_merges), p.max_merges);
   const i32 first_row = static_cast<i32>(blockIdx.y) * merge_warps + static_cast<i32>(threadIdx.x / 32);
   for (i32 index = static_cast<i32>(blockIdx.x); index < num_merges; index += static_cast<i32>(gridDim.x)) {
-    if (__ldg(&p.merges[index].in_kernel) == 0) merge_rows<Dtype, kDimVo>(p, MergePlan(p, index, lane), first_row, static_cast<i32>(gridDim.y) * merge_warps, lane);
+    if (__ldg(&p.merges[index].in_kernel) != 0) continue;
+    merge_rows<Dtype, kDimVo, 16, true>(p, MergePlan(p, index, lane), first_row, static_cast<i32>(gridDim.y) * merge_warps, lane);
   }
 }
 

@@ -9,16 +9,15 @@ namespace fp {
 template <typename Traits>
 __device__ __forceinline__ void attention(const AttentionParams &p) {
   extern __shared__ __align__(1024) u8 shared_memory[];
-  const ItemWords guess = ItemWords::guess_first(p);
-  const RangeWords range(p, threadIdx.x % 32);
-  prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
+  const CtaWords words(p, threadIdx.x % 32);
   using Decode = DecodeLoop<Traits>;
+  Decode::prefetch(p, threadIdx.x);
   auto &decode_shared = *reinterpret_cast<DecodeShared<Traits, CopiedRing<Traits>> *>(shared_memory);
   Decode::prepare(p, decode_shared);
-  const ItemRange items = range.items(p);
+  const ItemRange items = words.items(p);
   if constexpr (kTileArch == 90 && !Traits::kFp8) {
     // Prefill tiles are in the queue of sm90_prefill.cuh.
-    Decode::run(p, decode_shared, items, first_item(p, items, guess));
+    Decode::run(p, decode_shared, items, words.first_item(p, items));
     return;
   }
   for (i32 item = items.begin; item < items.end;) {

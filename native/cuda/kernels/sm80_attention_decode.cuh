@@ -14,6 +14,7 @@
 #include "parts/store_rows.cuh"
 #include "ptx/atomic.cuh"
 #include "ptx/barrier.cuh"
+#include "ptx/pin.cuh"
 
 namespace fp {
 
@@ -48,6 +49,10 @@ class DecodeLoop {
   static constexpr bool kQueriesFirst = kTileArch == 90;
   // What the plan says about a merge is asked for ahead of the item's walk, so that it is there when the item is done.
   static constexpr bool kAsksMergeFirst = kTileArch == 90 && !Traits::kFp8 && Traits::kDimVo <= 128;
+  // What is known of the first item is kept until it is walked, rather than read again: where registers allow.
+  static constexpr bool kKeepsFirst = Ring::kWholeChunks;
+  // Partials whose outputs are under way at once: as many as there are registers for.
+  static constexpr int kMergesAtOnce = Ring::kWholeChunks && Traits::kDimQk <= 128 ? 32 : 16;
   static constexpr u32 kMergeBarrier = 1;
   static constexpr u32 kQueryBarrier = 2;
   static constexpr int kMergeThreads = decode_warps * 32;
@@ -57,38 +62,46 @@ class DecodeLoop {
   // What depends on no item: done while the first words of the plan are on their way.
   static __device__ __forceinline__ void prepare(const Params &params, Shared &shared) {
     const u32 thread = threadIdx.x;
-    if constexpr (kQueriesFirst) prefetch_queries(Ring::attention(params), thread);
-    if (thread < kMergeThreads) Ring::prepare(shared.ring_states[thread / 32], thread % 32);
+    if (thread < kMergeThreads) Ring::prepare(shared.ring_states[__shfl_sync(0xffffffffu, thread / 32, 0)], thread % 32);
   }
 
-  // Computes items, all of decode tiles. `first`: what the plan says of the first; `read_start`: what it may say more.
-  static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &read_start = ItemStart()) {
+  // What a launch without starts reads soon, fetched into L2: the plan and q.
+  static __device__ __forceinline__ void prefetch(const AttentionParams &p, u32 thread) {
+    prefetch_plan(p, thread / 32, thread % 32);
+    if constexpr (kQueriesFirst) prefetch_queries(p, thread);
+  }
+
+  // Computes items, all of decode tiles. `first`: what the plan says of the first; `start`: what it may say more.
+  static __device__ __forceinline__ void run(const Params &params, Shared &shared, const ItemRange &items, const ItemWords &first, const ItemStart &start = ItemStart()) {
     const AttentionParams &p = Ring::attention(params);
     const u32 thread = ptx::thread_anew();
     const u32 lane = thread % 32;
-    const i32 warp = static_cast<i32>(thread / 32);
+    const i32 warp = static_cast<i32>(__shfl_sync(0xffffffffu, thread / 32, 0));
     if (Traits::kTile.num_warps > decode_warps && warp >= decode_warps) return;
     const KeyPointer k_pointer = KeyPointer::columns_first(lane);
     const ValuePointer v_pointer = ValuePointer::rows_first(lane);
     const bool is_e5m2 = p.kv_is_e5m2 != 0;
     if (items.begin >= items.end) return;
-    // What depends on the item is asked for all at once: its tile here, its page list in the ring.
-    const DecodeItem first_work(p, first);
-    const ItemStart start = read_start.of(p, items, first_work);
-    const TileRows first_rows = start.exists() ? start.rows(p, decode_rows) : TileRows(p, first_work.tile, decode_rows);
-    Ring ring(params, shared.ring_states[warp], shared.rings[warp][0], items, first, start, warp * decode_chunk, lane);
+    Ring ring(shared.ring_states[warp], shared.rings[warp][0], items, warp * decode_chunk, lane);
+    // With a start, K and V before all else. Without, what depends on the item is asked for all at once: its tile here, its page list in the ring.
+    if (start.exists()) ring.begin_at(params, first, start);
+    DecodeItem work(p, first);
+    TileRows rows = start.exists() ? start.rows(p, decode_rows) : TileRows(p, work.tile, decode_rows);
+    if (!start.exists()) ring.begin(params, first);
     Queries q;
     bool has_queries = false;
-    if (kQueriesFirst && first_work.num_heads > 0) {
-      q.load(p, shared, first_rows, first_work.head_begin, warp, lane);
+    if (kQueriesFirst && work.num_heads > 0) {
+      q.load(p, shared, rows, work.head_begin, warp, lane);
       has_queries = true;
     }
     ring.fill(params, start);
 
-    for (i32 item = items.begin; item < items.end; ++item) {
+    for (i32 item = items.begin;;) {
       begin_trace(p, shared.trace_begin, thread == 0);
-      const DecodeItem work(p, ItemWords(p, item));
-      const TileRows rows(p, work.tile, decode_rows);
+      if constexpr (!kKeepsFirst) {
+        work = DecodeItem(p, ItemWords(p, item));
+        rows = TileRows(p, work.tile, decode_rows);
+      }
       const bool needs_mask = work.needs_mask;
       const bool is_piece = static_cast<u32>(work.merge) < static_cast<u32>(p.max_merges);
       const WarpVisibility visible = WarpVisibility::of<decode_rows>(p, rows, p.tiles + work.tile, 0, work.kv_end, needs_mask, lane);
@@ -97,22 +110,30 @@ class DecodeLoop {
         if (!kQueriesFirst || !has_queries) q.load(p, shared, rows, work.head_begin + head, warp, lane);
         has_queries = false;
         const KvScales<Traits::kFp8> scales(p, work.head_begin + head);
+        // Known before K is there, rather than asked of memory behind the first scores.
+        float score_scale = scales.score(p);
+        float cap_scale = p.cap_scale;
+        if constexpr (kTileArch == 90) {
+          ptx::pin(score_scale);
+          ptx::pin(cap_scale);
+        }
         float out[1][kColumnTiles][4];
         SoftmaxState<1> state;
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n) out[0][n][0] = out[0][n][1] = out[0][n][2] = out[0][n][3] = 0.f;
 
-        for (i32 token = Ring::first_token(work.kv_begin, work.kv_end) + warp * decode_chunk; token < work.kv_end; token += decode_kv_tile) {
+        const i32 first_token = Ring::first_token(work.kv_begin, work.kv_end) + warp * decode_chunk;
+        for (i32 token = first_token; token < work.kv_end; token += decode_kv_tile) {
           float scores[1][kTokenTiles][4];
           ring.wait();
           scores_of_chunk(scores[0], q, k_pointer, ring.slot(), is_e5m2, lane);
           ring.refill_k(params);
-          if (p.cap_scale != 0.f) soft_cap_scores(scores, scales.cap(p));
+          if (cap_scale != 0.f) soft_cap_scores(scores, scales.cap(p));
           const i32 kv_begin = Ring::kWholeChunks ? work.kv_begin : 0;
           if (token < kv_begin || !visible.all(token, token + decode_chunk)) {
-            mask_scores(p, scores, rows, p.tiles + work.tile, 0, token, kv_begin, work.kv_end, needs_mask, lane);
+            mask_scores<Ring::kWholeChunks>(p, scores, rows, p.tiles + work.tile, 0, token, kv_begin, work.kv_end, needs_mask, lane);
           }
-          state.update(scores, out, scales.score(p));
+          state.update(scores, out, score_scale, token == first_token);
           ring.wait();
           ring.clear_outside(token, work.kv_begin, work.kv_end);
           add_values(out[0], scores[0], v_pointer, ring.slot(), is_e5m2);
@@ -127,6 +148,11 @@ class DecodeLoop {
         merge_pieces(p, shared, work.merge, MergePlan(p, merge, lane), warp, lane);
       }
       end_trace(p, shared.trace_begin, thread == 0, item, work.head_begin, work.num_heads);
+      if (++item >= items.end) break;
+      if constexpr (kKeepsFirst) {
+        work = DecodeItem(p, ItemWords(p, item));
+        rows = TileRows(p, work.tile, decode_rows);
+      }
     }
   }
 
@@ -136,10 +162,10 @@ class DecodeLoop {
   static __device__ __forceinline__ void prefetch_queries(const AttentionParams &p, u32 thread) {
     constexpr u32 kSectors = Traits::kDimQk * 2 / sector_bytes;
     const u32 at = thread * gridDim.x + blockIdx.x;
-    const u32 row = at / kSectors;
-    const u32 token = row / static_cast<u32>(p.num_qo_heads);
-    const u32 head = row - token * static_cast<u32>(p.num_qo_heads);
-    if (token < static_cast<u32>(p.num_tokens)) ptx::prefetch_l2(p.q + (token * p.q_token_bytes + head * p.q_head_bytes) + at % kSectors * sector_bytes);
+    const i32 row = static_cast<i32>(at / kSectors);
+    const i32 token = divide(row, p.by_qo_heads);
+    const i32 head = row - token * p.num_qo_heads;
+    if (token < p.num_tokens) ptx::prefetch_l2(p.q + row_place(token, p.q_token_bytes, head, p.q_head_bytes) + at % kSectors * sector_bytes);
   }
 
   // The rows of q as A fragments: 16 rows of which few may exist.
@@ -168,7 +194,7 @@ class DecodeLoop {
       const i32 token_of_tile = divide(row, p.by_group);
       const i32 token = row < rows.num_rows(p) ? rows.token(p, token_of_tile) : -1;
       const i32 head = kv_head * p.group + row - token_of_tile * p.group;
-      return token >= 0 ? p.q + (token * p.q_token_bytes + head * p.q_head_bytes) : nullptr;
+      return token >= 0 ? p.q + row_place(token, p.q_token_bytes, head, p.q_head_bytes) : nullptr;
     }
 
    private:
@@ -303,8 +329,17 @@ class DecodeLoop {
     const i32 token_of_tile = divide(row, p.by_group);
     const i32 token = row < num_rows && fits ? rows.token(p, token_of_tile) : -1;
     const i32 head = target.head + row - token_of_tile * p.group;
-    char *to_out = p.out + (token >= 0 ? token * p.out_token_bytes + head * p.out_head_bytes : 0) + column * 2;
-    float *to_partial = p.partial_out + static_cast<i64>(target.partial_row + row) * Traits::kDimVo + column;
+    const bool is_partial = target.partial_row >= 0;
+    char *to;
+    float *to_lse;  // null: no one asked
+    if (is_partial) {
+      to = reinterpret_cast<char *>(p.partial_out + (static_cast<i64>(target.partial_row + row) * Traits::kDimVo + column));
+      to_lse = p.partial_lse + (target.partial_row + row);
+    } else {
+      to = p.out + (row_place(max(token, 0), p.out_token_bytes, head, p.out_head_bytes) + column * 2);
+      to_lse = p.lse != nullptr ? p.lse + (static_cast<i64>(token) * p.num_qo_heads + head) : nullptr;
+    }
+    if (token < 0 || column != 0) to_lse = nullptr;  // one thread of a row
 #pragma unroll
     for (int piece = 0; piece < kPieces; ++piece) {
       // All have read what was here before.
@@ -332,13 +367,7 @@ class DecodeLoop {
       // Weighed anew for each piece: registers are scarcer than these few instructions.
       float weights[decode_warps];
       const float lse = weigh_warps(shared, row, v_scale, weights);
-      if (piece == 0 && token >= 0 && column == 0) {
-        if (target.partial_row >= 0) {
-          p.partial_lse[target.partial_row + row] = lse;
-        } else if (p.lse != nullptr) {
-          p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = lse;
-        }
-      }
+      if (piece == 0 && to_lse != nullptr) *to_lse = lse;
 #pragma unroll
       for (int group = 0; group < kGroups; ++group) {
         const int moved = group * 4 * kThreadsOfRow;
@@ -351,11 +380,13 @@ class DecodeLoop {
           total.z += more.z * weights[w];
           total.w += more.w * weights[w];
         }
+        // What has seen nothing must be finite for who merges.
+        if (lse == -kInfinity) total = make_float4(0.f, 0.f, 0.f, 0.f);
         if (token >= 0 && (Traits::kDimVo % kColumns == 0 || piece * kColumns + column + moved < Traits::kDimVo)) {
-          if (target.partial_row >= 0) {
-            *reinterpret_cast<float4 *>(to_partial + piece * kColumns + moved) = total;
+          if (is_partial) {
+            *reinterpret_cast<float4 *>(to + (piece * kColumns + moved) * 4) = total;
           } else {
-            *reinterpret_cast<uint2 *>(to_out + (piece * kColumns + moved) * 2) = make_uint2(ptx::pack(total.x, total.y, Dtype{}), ptx::pack(total.z, total.w, Dtype{}));
+            *reinterpret_cast<uint2 *>(to + (piece * kColumns + moved) * 2) = make_uint2(ptx::pack(total.x, total.y, Dtype{}), ptx::pack(total.z, total.w, Dtype{}));
           }
         }
       }
@@ -385,12 +416,12 @@ class DecodeLoop {
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
     if (warp == 0 && lane == 0) {
       MergeItem *merge = const_cast<MergeItem *>(p.merges + index);
-      const i32 arrivals = ptx::atomic_add_acq_rel(&merge->arrivals, 1) + 1;
-      shared.is_last_piece = arrivals == __ldg(&merge->num_partials);
-      if (shared.is_last_piece) merge->arrivals = 0;
+      const bool is_last = ptx::atomic_add_acq_rel(&merge->arrivals, 1) + 1 == plan.num_partials;
+      shared.is_last_piece = is_last;
+      if (is_last) merge->arrivals = 0;
     }
     ptx::named_barrier<kMergeThreads>(kMergeBarrier);
-    if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo>(p, plan, warp, decode_warps, lane);
+    if (shared.is_last_piece) merge_rows<Dtype, Traits::kDimVo, kMergesAtOnce, false>(p, plan, warp, decode_warps, lane);
   }
 };
 

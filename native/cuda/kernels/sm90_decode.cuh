@@ -10,19 +10,23 @@ __device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
   extern __shared__ __align__(1024) u8 shared_memory[];
   using Ring = BoxRing<Traits>;
   const AttentionParams &p = params.attention;
-  const ItemWords guess = ItemWords::guess_first(p);
-  const ItemStart start(p, threadIdx.x % 32);
-  const RangeWords range(p, threadIdx.x % 32);
-  prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
-  if (threadIdx.x == 0) {
-    ptx::tma_prefetch(params.k_map);
-    ptx::tma_prefetch(params.v_map);
-  }
+  // By warps that have less to do: the engine reads the maps from memory, and no copy begins before.
+  if (threadIdx.x == 96) ptx::tma_prefetch(params.k_map);
+  if (threadIdx.x == 64) ptx::tma_prefetch(params.v_map);
+  const CtaWords words(p, threadIdx.x % 32);
   using Decode = DecodeLoop<Traits, Ring>;
   auto &shared = *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory);
   Decode::prepare(params, shared);
-  const ItemRange items = range.items(p);
-  Decode::run(params, shared, items, first_item(p, items, guess), start);
+  // Who has a start needs nothing else of the plan before its end.
+  const bool may_start = p.cta_places.start_words != 0;
+  if (!may_start) Decode::prefetch(p, threadIdx.x);
+  const ItemStart start = words.start(p);
+  ItemRange items{static_cast<i32>(blockIdx.x), static_cast<i32>(blockIdx.x) + 1};
+  if (!start.exists()) {
+    if (may_start) Decode::prefetch(p, threadIdx.x);
+    items = words.items(p);
+  }
+  Decode::run(params, shared, items, words.first_item(p, items), start);
 }
 
 }  // namespace fp

@@ -23,7 +23,7 @@ class BoxRing {
   static constexpr bool kFarAhead = Traits::kDimQk <= 128;
   static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
   // Slots whose pages an ItemStart knows, if these are as small as chunks: a chunk of K and one of V each round of the warps.
-  static constexpr i32 kStartSlots = 2 * start_pages * start_page_tokens / decode_kv_tile;
+  static constexpr u32 kStartSlots = 2 * start_pages * start_page_tokens / decode_kv_tile;
   static_assert(kStartSlots == 4 && decode_chunk == start_page_tokens);
 
  public:
@@ -42,45 +42,66 @@ class BoxRing {
 
   // By all lanes of the ring's warp.
   static __device__ __forceinline__ void prepare(Shared &shared, u32 lane) {
-    if (lane < kSlots) ptx::mbarrier_init(ptx::shared_address(shared.full) + 8 * lane, 1);
-    ptx::mbarrier_fence_init();
+    if (lane == 0) {
+#pragma unroll
+      for (u32 slot = 0; slot < kSlots; ++slot) ptx::mbarrier_init(ptx::shared_address(shared.full) + 8 * slot, 1);
+      ptx::mbarrier_fence_init();
+    }
     __syncwarp();
   }
 
-  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item; `start`: what it may say more of that.
   // `offset`: of this warp's first chunk from an item's first.
-  __device__ __forceinline__ BoxRing(const PrefillParams90 &params, Shared &shared, u8 *slots, const ItemRange &items, const ItemWords &first, const ItemStart &start,
-                                     i32 offset, u32 lane)
-      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end), next_(first) {
+  __device__ __forceinline__ BoxRing(Shared &shared, u8 *slots, const ItemRange &items, i32 offset, u32 lane)
+      : slots_(slots), full_(ptx::shared_address(shared.full)), offset_(offset), lane_(lane), item_(items.begin), item_end_(items.end) {}
+
+  // Asks for the page ids of the first chunks. `first`: what the plan says of the first item.
+  __device__ __forceinline__ void begin(const PrefillParams90 &params, const ItemWords &first) {
     const AttentionParams &p = params.attention;
-    if (start.exists()) {
-      // There is nothing behind this item.
-      next_.page_begin = start.page_begin();
-      begin_item(p);
-      return;
-    }
+    next_ = NextItem(first);
     next_.ask_pages(p);
-    if constexpr (kFarAhead) after_ = NextItem(p, items.begin + 1, items.end);
+    if constexpr (kFarAhead) after_ = NextItem(p, item_ + 1, item_end_);
     enter_item(p);
     if (token_ >= kv_end_) next_head(p);
   }
 
-  // Starts the first copies. With a start, which is of the only item: the first of them before the page ids are there.
+  // The same of the only item, of which `start` says more: its first pages are known, so the first chunk of K is copied at once. What the item says
+  // beyond that is not looked at.
+  __device__ __forceinline__ void begin_at(const PrefillParams90 &params, const ItemWords &first, const ItemStart &start) {
+    head_ = static_cast<i32>(first.first.y);
+    heads_left_ = 1;
+    kv_end_ = static_cast<i32>(first.second.x);
+    const i32 first_chunk = first_token(max(static_cast<i32>(first.first.w), 0), kv_end_);
+    begin_ = token_ = first_chunk + offset_;
+    first_page_ = divide(first_chunk, params.attention.by_page);
+    start_page_ = started_page(params, start);
+    if (token_ < kv_end_) copy<KeyTile>(params, params.k_map, params.k_places_of_page, 0, start_page_);
+    page_begin_ = start.page_begin();
+  }
+
+  // Starts the first copies; with a start, those after the first. Page ids are asked for when what is known has been copied: a register that waits for a
+  // read must not be moved.
   __device__ __forceinline__ void fill(const PrefillParams90 &params, const ItemStart &start) {
-    const Divisor &by_page = params.attention.by_page;
-    i32 asked = 0;
+    u32 slot = 0;
     if (start.exists()) {
-      asked = ids_;
-      ids_ = start.page(divide(begin_ + static_cast<i32>(lane_) * decode_kv_tile, by_page) - divide(begin_ - offset_, by_page));
+      if (token_ < kv_end_) copy<ValueTile>(params, params.v_map, params.v_places_of_page, 1, start_page_);
+      token_ += decode_kv_tile;
+      if constexpr (kSlots >= kStartSlots) {
+        const i32 page = started_page(params, start);
+        if (token_ < kv_end_) {
+          copy<KeyTile>(params, params.k_map, params.k_places_of_page, 2, page);
+          copy<ValueTile>(params, params.v_map, params.v_places_of_page, 3, page);
+        }
+        token_ += decode_kv_tile;
+      }
+      slot = kSlots < kStartSlots ? 2 : kStartSlots;
+      if (token_ < kv_end_) ask_ids(params.attention, begin_);
     }
 #pragma unroll 1
-    for (i32 i = 0; i < kSlots; i += 2) {
-      if (i == kStartSlots && start.exists()) ids_ = asked;
-      copy<KeyTile>(params, params.k_map, params.k_places_of_page, i);
-      copy<ValueTile>(params, params.v_map, params.v_places_of_page, i + 1);
+    for (; slot < kSlots; slot += 2) {
+      copy_k(params, slot);
+      copy_v(params, slot + 1);
       advance(params.attention);
     }
-    if (kSlots <= kStartSlots && start.exists()) ids_ = asked;
   }
 
   // Until the oldest chunk is there.
@@ -105,12 +126,12 @@ class BoxRing {
   // The slot has been read, and held K (V): starts the next copy of K (V) into it, and moves on to the slot after it.
   __device__ __forceinline__ void refill_k(const PrefillParams90 &params) {
     __syncwarp();
-    copy<KeyTile>(params, params.k_map, params.k_places_of_page, slot_);
+    copy_k(params, slot_);
     next_slot();
   }
   __device__ __forceinline__ void refill_v(const PrefillParams90 &params) {
     __syncwarp();
-    copy<ValueTile>(params, params.v_map, params.v_places_of_page, slot_);
+    copy_v(params, slot_);
     advance(params.attention);
     next_slot();
   }
@@ -137,12 +158,12 @@ class BoxRing {
     begin_ = token_ = first_token(work.kv_begin, work.kv_end) + offset_;
     kv_end_ = heads_left_ > 0 ? work.kv_end : 0;
     page_begin_ = next_.page_begin;
-    ask_ids(p);
   }
 
   // The same, and asks for the items after it.
   __device__ __forceinline__ void enter_item(const AttentionParams &p) {
     begin_item(p);
+    ask_ids(p, token_);
     if constexpr (kFarAhead) {
       next_ = after_;
       next_.ask_pages(p);
@@ -158,7 +179,7 @@ class BoxRing {
       ++head_;
       if (--heads_left_ > 0) {
         token_ = begin_;
-        if (kv_end_ - begin_ > 32 * decode_kv_tile) ask_ids(p);
+        if (kv_end_ - begin_ > 32 * decode_kv_tile) ask_ids(p, token_);
         continue;
       }
       if (++item_ >= item_end_) {
@@ -177,26 +198,36 @@ class BoxRing {
     if (token_ >= kv_end_) {
       next_head(p);
     } else if ((token_ - begin_) % (32 * decode_kv_tile) == 0) {
-      ask_ids(p);
+      ask_ids(p, token_);
     }
   }
 
-  // Each lane asks for the page of one of the next 32 chunks.
-  __device__ __forceinline__ void ask_ids(const AttentionParams &p) {
-    const i32 token = token_ + static_cast<i32>(lane_) * decode_kv_tile;
+  // Each lane asks for the page of one of the 32 chunks from `first_token` on.
+  __device__ __forceinline__ void ask_ids(const AttentionParams &p, i32 first_token) {
+    const i32 token = first_token + static_cast<i32>(lane_) * decode_kv_tile;
     ids_ = 0;
     if (token < kv_end_) ids_ = __ldg(p.kv_indices + min(static_cast<u32>(page_begin_ + divide(token, p.by_page)), static_cast<u32>(p.num_kv_indices - 1)));
   }
 
-  // Starts the copy of the cursor's chunk into a slot. Behind the last page the page table may say anything: zeros then.
+  // Starts the copy of the cursor's chunk into a slot.
+  __device__ __forceinline__ void copy_k(const PrefillParams90 &params, u32 slot) const {
+    if (token_ < kv_end_) copy<KeyTile>(params, params.k_map, params.k_places_of_page, slot, cursor_page());
+  }
+  __device__ __forceinline__ void copy_v(const PrefillParams90 &params, u32 slot) const {
+    if (token_ < kv_end_) copy<ValueTile>(params, params.v_map, params.v_places_of_page, slot, cursor_page());
+  }
+
+  __device__ __forceinline__ i32 cursor_page() const { return __shfl_sync(0xffffffffu, ids_, (token_ - begin_) / decode_kv_tile % 32); }
+  // The same by what the start knows.
+  __device__ __forceinline__ i32 started_page(const PrefillParams90 &params, const ItemStart &start) const { return start.page(divide(token_, params.attention.by_page) - first_page_); }
+
+  // Behind the last page the page table may say anything: zeros then.
   template <typename Tile>
-  __device__ __forceinline__ void copy(const PrefillParams90 &params, const ptx::TensorMap &map, i32 places_of_page, u32 slot) const {
-    if (token_ >= kv_end_) return;
-    const AttentionParams &p = params.attention;
-    const i32 page = __shfl_sync(0xffffffffu, ids_, (token_ - begin_) / decode_kv_tile % 32);
+  __device__ __forceinline__ void copy(const PrefillParams90 &params, const ptx::TensorMap &map, i32 places_of_page, u32 slot, i32 page) const {
     if (lane_ == 0) {
-      const i32 group = (token_ - divide(token_, p.by_page) * static_cast<i32>(p.by_page.divisor)) / 8;
-      const bool exists = static_cast<u32>(page) < static_cast<u32>(p.num_pages);
+      const Divisor &by_page = params.attention.by_page;
+      const i32 group = (token_ - divide(token_, by_page) * static_cast<i32>(by_page.divisor)) / 8;
+      const bool exists = static_cast<u32>(page) < static_cast<u32>(params.attention.num_pages);
       ptx::mbarrier_arrive_expect(full_ + 8 * slot, Tile::kBytes);
       ptx::tma_load_5d(ptx::shared_address(slots_) + slot * Traits::kDecodeSlotBytes, map, 0, 0, 0, group, exists ? page * places_of_page + head_ : params.num_places, full_ + 8 * slot);
     }
@@ -223,6 +254,8 @@ class BoxRing {
   i32 head_;
   i32 heads_left_;  // of the item, this one included
   i32 page_begin_;
+  i32 first_page_;  // of the list, that the start knows of
+  i32 start_page_;  // id of the page of the first chunk
   i32 ids_;  // page ids of 32 chunks, the cursor's among them
   i32 item_;
   i32 item_end_;

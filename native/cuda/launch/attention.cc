@@ -67,7 +67,7 @@ Variant find_variant(CudaDevice &device, int dtype, int kv_dtype, int head_dim_q
 
 unsigned byte_stride(double elements, int element_bytes, const char *name) {
   const double bytes = elements * element_bytes;
-  if (bytes > UINT32_MAX) fail(FP_NOT_SUPPORTED, "%s is %.0f elements. On CUDA, pages and tokens may be 2^32 bytes apart at most.", name, elements);
+  if (bytes > UINT32_MAX) fail(FP_NOT_SUPPORTED, "%s is %.0f elements. On CUDA, pages, tokens and heads may be 2^32 bytes apart at most.", name, elements);
   return static_cast<unsigned>(bytes);
 }
 
@@ -80,11 +80,10 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.header = reinterpret_cast<const PlanHeader *>(plan);
   p.tiles = reinterpret_cast<const RowTile *>(plan + args.tiles_offset);
   p.work = reinterpret_cast<const WorkItem *>(plan + args.work_offset);
-  p.cta_begin = plan + args.cta_begin_offset;
   p.merges = reinterpret_cast<const MergeItem *>(plan + args.merges_offset);
   p.partials = plan + args.partials_offset;
   p.rows = reinterpret_cast<const RowEntry *>(plan + args.rows_offset);
-  p.starts = args.starts_offset == 0 ? nullptr : reinterpret_cast<const CtaStart *>(plan + args.starts_offset);
+  p.cta_places = {args.work_offset, args.cta_begin_offset, args.starts_offset, args.starts_offset == 0 ? 0 : static_cast<int>(sizeof(CtaStart) / sizeof(int))};
   p.num_ctas = args.num_ctas;
   p.max_tiles = args.max_tiles;
   p.max_work_items = args.max_work_items;
@@ -94,10 +93,11 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.max_partial_rows = args.max_partial_rows;
   p.num_tokens = args.num_tokens;
   p.num_qo_heads = args.num_qo_heads;
+  p.by_qo_heads = make_divisor(static_cast<unsigned>(args.num_qo_heads));
   p.num_kv_heads = args.num_kv_heads;
   p.group = group;
   p.by_group = make_divisor(static_cast<unsigned>(group));
-  p.num_pages = args.num_pages;
+  p.num_pages = args.num_kv_indices == 0 ? 0 : args.num_pages;
   p.by_page = make_divisor(static_cast<unsigned>(args.page_size));
   p.num_kv_indices = args.num_kv_indices;
   p.kv_indices = at<const int>(args.kv_indices);
@@ -108,10 +108,10 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.lse = at<float>(args.lse);
   p.partial_out = at<float>(args.workspace);
   p.partial_lse = p.partial_out + static_cast<size_t>(args.max_partial_rows) * args.head_dim_vo;
-  p.q_token_bytes = static_cast<long long>(args.q_token_stride) * element_bytes(args.q_dtype);
-  p.q_head_bytes = static_cast<long long>(args.q_head_stride) * element_bytes(args.q_dtype);
-  p.out_token_bytes = static_cast<long long>(args.out_token_stride) * 2;
-  p.out_head_bytes = static_cast<long long>(args.out_head_stride) * 2;
+  p.q_token_bytes = byte_stride(args.q_token_stride, element_bytes(args.q_dtype), "q_token_stride");
+  p.q_head_bytes = byte_stride(args.q_head_stride, element_bytes(args.q_dtype), "q_head_stride");
+  p.out_token_bytes = byte_stride(args.out_token_stride, 2, "out_token_stride");
+  p.out_head_bytes = byte_stride(args.out_head_stride, 2, "out_head_stride");
   const int kv_bytes = element_bytes(args.kv_dtype);
   p.k_head_bytes = static_cast<long long>(args.k_head_stride) * kv_bytes;
   p.v_head_bytes = static_cast<long long>(args.v_head_stride) * kv_bytes;

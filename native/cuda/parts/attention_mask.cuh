@@ -62,12 +62,12 @@ __device__ __forceinline__ u32 mask_bits_16(const AttentionParams &p, i32 byte_b
 }
 
 // Sets the scores of what is not visible to -inf. scores[m][n] is the C fragment of rows row_begin + 16 m .. and tokens
-// token_begin + 8 n .. Without needs_mask that is what lies outside of kv_begin .. kv_end.
-template <int kRowTiles, int kTokenTiles>
+// token_begin + 8 n .. Without needs_mask that is what lies outside of kv_begin .. kv_end; kReadsLess: and the tile is not read.
+template <bool kReadsLess = false, int kRowTiles, int kTokenTiles>
 __device__ __forceinline__ void mask_scores(const AttentionParams &p, float (&scores)[kRowTiles][kTokenTiles][4], const TileRows &rows,
                                             const RowTile *tile, i32 row_begin, i32 token_begin, i32 kv_begin, i32 kv_end, bool needs_mask, u32 lane) {
   constexpr int kSegments = kTokenTiles / 2;  // of 16 tokens
-  const i32 kv_pos_begin = __ldg(&tile->kv_pos_begin);
+  const i32 kv_pos_begin = !kReadsLess || needs_mask ? __ldg(&tile->kv_pos_begin) : 0;
   const i32 mask_byte_begin = p.mask != nullptr && needs_mask ? __ldg(&tile->mask_byte_begin) : -1;
   const i32 last_token = max(rows.num_tokens - 1, 0);
   const i32 column = token_begin + static_cast<i32>(lane % 4) * 2;

@@ -103,43 +103,55 @@ inline Divisor make_divisor(unsigned d) {
 // What unlimited windows become: positions stay below 2^30, so that sums of two fit an int.
 constexpr int unlimited_window = 1 << 30;
 
+// Where the plan has what a CTA asks for first (CtaWords), in words from the header on.
+struct CtaPlaces {
+  int work;
+  int cta_begin;
+  int starts;
+  int start_words;  // of a CtaStart; 0: there are none, and `starts` is 0
+};
+
+// A constant's first read costs some 100 clocks for each line of 64 bytes. So what a decode tile asks for first is side by side: with PrefillParams90's
+// words about places one line up to by_page, and a second one up to by_group.
 struct AttentionParams {
   const PlanHeader *header;
-  const RowTile *tiles;
-  const WorkItem *work;
-  const int *cta_begin;
-  const MergeItem *merges;
-  const int *partials;
-  const RowEntry *rows;
-  const CtaStart *starts;  // null: none
+  CtaPlaces cta_places;
   int num_ctas;
-  int max_tiles;
   int max_work_items;
-  int max_merges;
-  int max_partials;
-  int max_row_entries;
-  int max_partial_rows;
+  int num_pages;     // 0: there is no KV at all
+  Divisor by_page;   // KV tokens of a page
 
+  // Strides of q and out count bytes, those of a page and a token of it too, and fit 32 bits.
+  const char *q;  // [num_tokens, num_qo_heads, head_dim_qk]
+  long long q_token_bytes;
+  long long q_head_bytes;
   int num_tokens;
   int num_qo_heads;
   int num_kv_heads;
   int group;         // query heads a KV head
+  int max_tiles;
   Divisor by_group;
-  int num_pages;     // 0: there is no KV at all
-  Divisor by_page;   // KV tokens of a page
+
+  Divisor by_qo_heads;
+  const RowTile *tiles;
+  const WorkItem *work;
+  const MergeItem *merges;
+  const int *partials;
+  const RowEntry *rows;
+  int max_merges;
+  int max_partials;
+  int max_row_entries;
+  int max_partial_rows;
+  // Side by side: apart, the kernels that gather rows by these need registers that they don't have.
   int num_kv_indices;
   const int *kv_indices;
 
-  // Strides of q and out count bytes, those of a page and a token of it too, and fit 32 bits.
-  const char *q;  // [num_tokens, num_qo_heads, head_dim_qk]
   const char *k;  // page, token, head
   const char *v;
   char *out;      // [num_tokens, num_qo_heads, head_dim_vo]
   float *lse;     // [num_tokens, num_qo_heads], or null
   float *partial_out;  // [max_partial_rows, head_dim_vo]
   float *partial_lse;  // [max_partial_rows]
-  long long q_token_bytes;
-  long long q_head_bytes;
   long long out_token_bytes;
   long long out_head_bytes;
   long long k_head_bytes;

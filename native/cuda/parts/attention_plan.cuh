@@ -9,32 +9,14 @@ namespace fp {
 // q = n / d for 0 <= n < 2^31.
 __device__ __forceinline__ i32 divide(i32 n, const Divisor &d) { return static_cast<i32>(__umulhi(static_cast<u32>(n) << 1, d.multiplier) >> d.shift); }
 
+// Where a row of q or out lies, from the first: two products of 32 bits, since strides fit them.
+__device__ __forceinline__ u64 row_place(i32 token, i64 token_bytes, i32 head, i64 head_bytes) {
+  return static_cast<u64>(static_cast<u32>(token)) * static_cast<u32>(token_bytes) + static_cast<u64>(static_cast<u32>(head)) * static_cast<u32>(head_bytes);
+}
+
 struct ItemRange {
   i32 begin;
   i32 end;
-};
-
-// What the plan says of this CTA's run of work items: asked for, but not looked at yet. Each lane has one of the four words, so that the compiler can't
-// wait for them before the lanes exchange them.
-class RangeWords {
- public:
-  __device__ __forceinline__ RangeWords(const AttentionParams &p, u32 lane) {
-    const i32 *begin = p.cta_begin + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
-    const i32 *mine = lane % 2 == 0 ? begin : begin + 1;
-    if (lane % 4 >= 2) mine = lane % 2 == 0 ? &p.header->num_ctas : &p.header->num_work_items;
-    word_ = ptx::load_now(mine);
-  }
-
-  // All lanes ask.
-  __device__ __forceinline__ ItemRange items(const AttentionParams &p) const {
-    const i32 begin = max(word(0), 0), end = word(1), num_ctas = word(2), num_items = word(3);
-    return static_cast<i32>(blockIdx.x) < min(num_ctas, p.num_ctas) ? ItemRange{begin, min(end, min(num_items, p.max_work_items))} : ItemRange{0, 0};
-  }
-
- private:
-  __device__ __forceinline__ i32 word(int lane) const { return __shfl_sync(0xffffffffu, word_, lane); }
-
-  i32 word_;
 };
 
 constexpr i32 sector_bytes = 32;
@@ -75,7 +57,7 @@ struct Item {
     num_heads = min(head_count, p.num_kv_heads - head_begin);
     kv_begin = max(begin, 0);
     kv_end = end;
-    if (p.num_pages == 0 || p.num_kv_indices == 0) kv_end = kv_begin;
+    if (p.num_pages == 0) kv_end = kv_begin;
     if (static_cast<u32>(tile) >= static_cast<u32>(p.max_tiles)) {
       tile = 0;
       num_heads = 0;
@@ -95,18 +77,6 @@ struct ItemWords {
     first = __ldg(words);
     second = __ldg(words + 1);
   }
-
-  // Where no CTA has more than one item, a CTA's item is mostly the one of its own number. It is asked for together with the CTA's range, instead of
-  // after it: before it, so that nothing that is done with the range comes between.
-  static __device__ __forceinline__ ItemWords guess_first(const AttentionParams &p) {
-    const i32 cta = static_cast<i32>(blockIdx.x);
-    // Without such an item, something that exists.
-    const char *words = cta < p.max_work_items ? reinterpret_cast<const char *>(p.work + cta) : reinterpret_cast<const char *>(p.header);
-    ItemWords guess;
-    guess.first = ptx::load_now_16(words);
-    guess.second = ptx::load_now_16(words + 16);
-    return guess;
-  }
 };
 
 // An item of decode tiles: as Item, and what else the plan says of it.
@@ -122,10 +92,6 @@ struct DecodeItem : Item {
         needs_mask(words.second.z != 0),
         merge(static_cast<i32>(words.second.w)) {}
 };
-
-__device__ __forceinline__ ItemWords first_item(const AttentionParams &p, const ItemRange &items, const ItemWords &guess) {
-  return items.begin == static_cast<i32>(blockIdx.x) || items.begin >= items.end ? guess : ItemWords(p, items.begin);
-}
 
 __device__ __forceinline__ i32 item_class(const AttentionParams &p, i32 index) {
   const i32 tile = __ldg(&p.work[index].tile);
@@ -165,37 +131,83 @@ struct TileRows {
 };
 
 // What the plan says of this CTA's only item beside the item itself: the rows of its tile, and where its pages are. So neither has to be asked for by way
-// of the tile. The lanes hold the ids of the first pages, one each.
+// of the tile. It is that of the CTA's number, and has one head.
 class ItemStart {
  public:
   __device__ __forceinline__ ItemStart() {}
-  __device__ __forceinline__ ItemStart(const AttentionParams &p, u32 lane) {
-    // Without starts, something that exists.
-    const CtaStart *start = p.starts != nullptr ? p.starts + min(static_cast<i32>(blockIdx.x), p.num_ctas - 1) : reinterpret_cast<const CtaStart *>(p.header);
-    static_assert(sizeof(CtaStart) <= sizeof(PlanHeader));
-    tile_ = ptx::load_now_16(start);
-    page_ = ptx::load_now(start->pages + lane % start_pages);
-  }
-
-  // The same, now that the items are known, of which `first` is the first: it exists if the plan says something of them.
-  __device__ __forceinline__ ItemStart of(const AttentionParams &p, const ItemRange &items, const Item &first) const {
-    ItemStart start = *this;
-    start.exists_ = p.starts != nullptr && tile_.y != 0 && items.end - items.begin == 1 && first.num_heads == 1;
-    return start;
-  }
+  // Lane `first` of `words` has the first word of the plan's record, and so on.
+  __device__ __forceinline__ ItemStart(bool exists, i32 words, int first) : exists_(exists), words_(words), first_(first) {}
 
   __device__ __forceinline__ bool exists() const { return exists_; }
-  __device__ __forceinline__ i32 page_begin() const { return static_cast<i32>(tile_.w); }
-  __device__ __forceinline__ TileRows rows(const AttentionParams &p, i32 max_rows) const {
-    return TileRows(p, static_cast<i32>(tile_.x), static_cast<i32>(tile_.y), 0, static_cast<i32>(tile_.z), max_rows);
-  }
-  // Of the pages from the item's first on, this lane's choice. All lanes ask.
-  __device__ __forceinline__ i32 page(i32 index) const { return __shfl_sync(0xffffffffu, page_, index % start_pages); }
+  // All lanes ask for these.
+  __device__ __forceinline__ i32 page_begin() const { return word(3); }
+  __device__ __forceinline__ TileRows rows(const AttentionParams &p, i32 max_rows) const { return TileRows(p, word(0), word(1), 0, word(2), max_rows); }
+  // The id of one of the pages from the item's first on.
+  __device__ __forceinline__ i32 page(i32 index) const { return word(4 + index % start_pages); }
 
  private:
-  uint4 tile_ = {0, 0, 0, 0};  // token_begin, num_tokens, qo_pos_begin, page_begin
-  i32 page_ = 0;
+  __device__ __forceinline__ i32 word(i32 index) const { return __shfl_sync(0xffffffffu, words_, first_ + index); }
+
   bool exists_ = false;
+  i32 words_ = 0;
+  int first_ = 0;
+};
+
+// All that the plan says of this CTA: its range of items, the item of its own number, which where no CTA has more than one item is mostly the right one,
+// and what CtaStart says of that. Asked for by one instruction of a warp, a word each lane, and looked at later: so the compiler cannot wait for one
+// word before it asks for the next.
+class CtaWords {
+  static constexpr int kStart = sizeof(WorkItem) / 4;  // the first lane with a word of that
+  static constexpr int kRange = kStart + sizeof(CtaStart) / 4;
+  static constexpr int kHeader = kRange + 2;
+  // Words of PlanHeader.
+  static constexpr int kNumWorkItems = 1;
+  static constexpr int kNumCtas = 2;
+  static_assert(sizeof(CtaStart) <= sizeof(PlanHeader) && sizeof(WorkItem) <= sizeof(PlanHeader) && kHeader + 2 <= 32);
+
+ public:
+  __device__ __forceinline__ CtaWords(const AttentionParams &p, u32 lane) {
+    const i32 cta = min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
+    const i32 at = static_cast<i32>(lane);
+    // Without such an item or start, words that exist: of the header.
+    i32 word = p.cta_places.work + min(cta, p.max_work_items - 1) * kStart + at;
+    if (at >= kStart) word = p.cta_places.starts + cta * p.cta_places.start_words + at - kStart;
+    if (at >= kRange) word = p.cta_places.cta_begin + cta + at - kRange;
+    if (at >= kHeader) word = at == kHeader ? kNumCtas : kNumWorkItems;
+    words_ = ptx::load_now(reinterpret_cast<const i32 *>(p.header) + word);
+  }
+
+  // All lanes ask.
+  __device__ __forceinline__ ItemRange items(const AttentionParams &p) const {
+    const i32 begin = max(word(kRange), 0), end = word(kRange + 1), num_ctas = word(kHeader), num_items = word(kHeader + 1);
+    return static_cast<i32>(blockIdx.x) < min(num_ctas, p.num_ctas) ? ItemRange{begin, min(end, min(num_items, p.max_work_items))} : ItemRange{0, 0};
+  }
+
+  // What the plan says of the first of those items. All lanes ask.
+  __device__ __forceinline__ ItemWords first_item(const AttentionParams &p, const ItemRange &items) const {
+    return items.begin == static_cast<i32>(blockIdx.x) || items.begin >= items.end ? own_item() : ItemWords(p, items.begin);
+  }
+
+  // Of the item of the CTA's number. All lanes ask.
+  __device__ __forceinline__ ItemWords own_item() const {
+    ItemWords item;
+    item.first = make_uint4(word(0), word(1), word(2), word(3));
+    item.second = make_uint4(word(4), word(5), word(6), word(7));
+    return item;
+  }
+
+  // What it says more of that one, if it is the only one. All lanes ask.
+  __device__ __forceinline__ ItemStart start(const AttentionParams &p) const {
+    if (p.cta_places.start_words == 0) return ItemStart();
+    // A plan that does nothing may have starts of one before.
+    const bool is_in_plan = static_cast<i32>(blockIdx.x) < min(word(kHeader), word(kHeader + 1));
+    return ItemStart(word(kStart + 1) != 0 && is_in_plan, words_, kStart);
+  }
+
+ private:
+  __device__ __forceinline__ i32 word(int lane) const { return __shfl_sync(0xffffffffu, words_, lane); }
+
+  i32 words_;
 };
 
 // Where the rows of (item, head) go.

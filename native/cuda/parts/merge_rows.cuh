@@ -10,10 +10,11 @@
 
 namespace fp {
 
+// Of no NaN. One instruction for all lanes, of integers in the same order.
 __device__ __forceinline__ float warp_max(float x) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, step));
-  return x;
+  const i32 bits = __float_as_int(x);
+  const i32 top = __reduce_max_sync(0xffffffffu, bits < 0 ? bits ^ 0x7fffffff : bits);
+  return __int_as_float(top < 0 ? top ^ 0x7fffffff : top);
 }
 
 __device__ __forceinline__ float warp_sum(float x) {
@@ -78,13 +79,15 @@ struct MergePlan {
 };
 
 // Row r of a merge item: partial i's row lies at workspace row partials[i] + r.
-template <typename Dtype, int kDimVo>
+// kSkipsUnseen: partials that have seen nothing may hold anything, NaN too; else they are finite.
+template <typename Dtype, int kDimVo, int kMostAtOnce, bool kSkipsUnseen>
 struct MergeRow {
   static constexpr int kVectors = kDimVo / 4;  // of four columns
   static constexpr int kSteps = (kVectors + 31) / 32;
-  // Partials whose outputs are under way at once: many, or if there are no more, few.
-  static constexpr int kWide = 16 / kSteps;
-  static constexpr int kNarrow = 4;
+  // Partials whose outputs are asked for together, and how many groups are under way at once: many, or if there are no more, one.
+  static constexpr int kGroup = 4;
+  static constexpr int kWide = 4 / kSteps;
+  static constexpr int kWidest = kMostAtOnce / kGroup / kSteps;
   static constexpr i32 kHeld = MergePlan::kHeld;
   static_assert(kHeld == 2);
 
@@ -93,26 +96,47 @@ struct MergeRow {
   i32 row;
   u32 lane;
 
-  __device__ __forceinline__ i32 workspace_row(i32 first) const { return static_cast<i32>(min(static_cast<i64>(max(first, 0)) + row, static_cast<i64>(p.max_partial_rows - 1))); }
+  __device__ __forceinline__ i32 workspace_row(i32 first) const {
+    return static_cast<i32>(min(static_cast<u32>(max(first, 0)) + static_cast<u32>(row), static_cast<u32>(p.max_partial_rows - 1)));
+  }
 
-  // The outputs of kAtOnce partials: of their rows of the workspace, which `held` has in the lanes from `begin` on. Without conditions: a load of which
-  // is not known whether it is made is waited for before the next. Past the last partial, and past a row's end, it is what exists anyway.
-  template <int kAtOnce>
-  __device__ __forceinline__ void load(float4 (&value)[kAtOnce][kSteps], i32 held, i32 begin) const {
+  // The outputs of kGroup partials: of their rows of the workspace, which `held` has in the lanes from `begin` on. Without conditions: past the last
+  // partial, and past a row's end, it is what exists anyway.
+  __device__ __forceinline__ void load(float4 (&value)[kGroup][kSteps], i32 held, i32 begin) const {
 #pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) {
+    for (int u = 0; u < kGroup; ++u) {
       const i32 from_row = __shfl_sync(0xffffffffu, held, begin + u);
-      const float4 *from = reinterpret_cast<const float4 *>(p.partial_out + static_cast<i64>(from_row) * kDimVo);
 #pragma unroll
-      for (int s = 0; s < kSteps; ++s) value[u][s] = __ldcg(from + min(static_cast<i32>(lane) + 32 * s, kVectors - 1));
+      for (int s = 0; s < kSteps; ++s) {
+        const char *column = reinterpret_cast<const char *>(p.partial_out) + min(static_cast<i32>(lane) + 32 * s, kVectors - 1) * 16;
+        value[u][s] = ptx::load_written_4(column + static_cast<i64>(from_row) * (kDimVo * 4));
+      }
     }
   }
 
-  // Adds `count` partials up, whose rows and LSE the lanes hold; the outputs of kAtOnce are under way at once.
-  template <int kAtOnce>
+  // Adds those outputs and their weights, which `held` has in the lanes from `begin` on; 0 past the last partial.
+  static __device__ __forceinline__ void weigh(const float4 (&value)[kGroup][kSteps], float held, i32 begin, float &sum, float4 (&total)[kSteps]) {
+#pragma unroll
+    for (int u = 0; u < kGroup; ++u) {
+      const float weight = __shfl_sync(0xffffffffu, held, begin + u);
+      sum += weight;
+      const bool counts = !kSkipsUnseen || weight != 0.f;
+#pragma unroll
+      for (int s = 0; s < kSteps; ++s) {
+        total[s].x = fmaf(weight, counts ? value[u][s].x : 0.f, total[s].x);
+        total[s].y = fmaf(weight, counts ? value[u][s].y : 0.f, total[s].y);
+        total[s].z = fmaf(weight, counts ? value[u][s].z : 0.f, total[s].z);
+        total[s].w = fmaf(weight, counts ? value[u][s].w : 0.f, total[s].w);
+      }
+    }
+  }
+
+  // Adds `count` partials up, whose rows and LSE the lanes hold; the outputs of kGroups groups are under way at once, the first ones before any LSE is
+  // there. All of a round are waited for together: a wait for some of a thread's reads is one for all that were made since.
+  template <int kGroups>
   __device__ __forceinline__ void add_up(const i32 (&rows)[kHeld], float (&lse)[kHeld], i32 count, float &top, float &sum, float4 (&total)[kSteps]) const {
-    float4 value[kAtOnce][kSteps];
-    load<kAtOnce>(value, rows[0], 0);
+    float4 value[kGroups][kGroup][kSteps];
+    load_groups(value, rows, 0);
 #pragma unroll
     for (i32 h = 0; h < kHeld; ++h) {
       if (32 * h + static_cast<i32>(lane) >= count) lse[h] = -kInfinity;
@@ -124,9 +148,9 @@ struct MergeRow {
     top = warp_max(higher);
     const float carry = state_weight(before, top);
     float weights[kHeld];
-    sum *= carry;
 #pragma unroll
-    for (i32 h = 0; h < kHeld; ++h) sum += weights[h] = state_weight(lse[h], top);
+    for (i32 h = 0; h < kHeld; ++h) weights[h] = state_weight(lse[h], top);
+    sum *= carry;
 #pragma unroll
     for (int s = 0; s < kSteps; ++s) {
       total[s].x *= carry;
@@ -135,27 +159,30 @@ struct MergeRow {
       total[s].w *= carry;
     }
 #pragma unroll 1
-    for (i32 i = 0; i < count; i += kAtOnce) {
-      if (i > 0) load<kAtOnce>(value, i < 32 ? rows[0] : rows[1], i % 32);
+    for (i32 begin = 0;;) {
 #pragma unroll
-      for (int u = 0; u < kAtOnce; ++u) {
-        const float weight = __shfl_sync(0xffffffffu, i < 32 ? weights[0] : weights[1], i % 32 + u);
-        // A partial that saw nothing may hold anything, NaN too.
-        const bool has_seen = weight != 0.f;
-#pragma unroll
-        for (int s = 0; s < kSteps; ++s) {
-          total[s].x += weight * (has_seen ? value[u][s].x : 0.f);
-          total[s].y += weight * (has_seen ? value[u][s].y : 0.f);
-          total[s].z += weight * (has_seen ? value[u][s].z : 0.f);
-          total[s].w += weight * (has_seen ? value[u][s].w : 0.f);
-        }
+      for (int g = 0; g < kGroups; ++g) {
+        const i32 at = begin + g * kGroup;
+        weigh(value[g], at < 32 ? weights[0] : weights[1], at % 32, sum, total);
       }
+      begin += kGroups * kGroup;
+      if (kGroups == 1 || begin >= count) break;
+      load_groups(value, rows, begin);
     }
   }
 
-  __device__ __forceinline__ void run(i64 token, i32 head) const {
+  template <int kGroups>
+  __device__ __forceinline__ void load_groups(float4 (&value)[kGroups][kGroup][kSteps], const i32 (&rows)[kHeld], i32 begin) const {
+#pragma unroll
+    for (int g = 0; g < kGroups; ++g) {
+      const i32 at = begin + g * kGroup;
+      load(value[g], at < 32 ? rows[0] : rows[1], at % 32);
+    }
+  }
+
+  __device__ __forceinline__ void run() const {
     float top = -kInfinity;
-    float sum = 0.f;  // this lane's share
+    float sum = 0.f;
     float4 total[kSteps];
 #pragma unroll
     for (int s = 0; s < kSteps; ++s) total[s] = make_float4(0.f, 0.f, 0.f, 0.f);
@@ -172,17 +199,21 @@ struct MergeRow {
 #pragma unroll
       for (i32 h = 0; h < kHeld; ++h) {
         rows[h] = workspace_row(rows[h]);
-        lse[h] = __ldcg(p.partial_lse + rows[h]);
+        lse[h] = ptx::load_written(p.partial_lse + rows[h]);
       }
-      if (count <= kNarrow) {
-        add_up<kNarrow>(rows, lse, count, top, sum, total);
-      } else {
+      if (count <= kGroup) {
+        add_up<1>(rows, lse, count, top, sum, total);
+      } else if (kWidest == kWide || count <= kWide * kGroup) {
         add_up<kWide>(rows, lse, count, top, sum, total);
+      } else {
+        add_up<kWidest>(rows, lse, count, top, sum, total);
       }
     }
-    sum = warp_sum(sum);
     const float scale = normaliser(sum);
-    char *to = p.out + token * p.out_token_bytes + head * p.out_head_bytes;
+    const i32 token_of_merge = divide(row, p.by_group);
+    const i32 token = plan.token_begin + token_of_merge;
+    const i32 head = plan.kv_head * p.group + row - token_of_merge * p.group;
+    char *to = p.out + row_place(token, p.out_token_bytes, head, p.out_head_bytes);
 #pragma unroll
     for (int s = 0; s < kSteps; ++s) {
       if (lane + 32 * s < kVectors) {
@@ -190,17 +221,14 @@ struct MergeRow {
             make_uint2(ptx::pack(total[s].x * scale, total[s].y * scale, Dtype{}), ptx::pack(total[s].z * scale, total[s].w * scale, Dtype{}));
       }
     }
-    if (lane == 0 && p.lse != nullptr) p.lse[token * p.num_qo_heads + head] = sum == 0.f ? -kInfinity : top + ptx::log2(sum) * kLn2;
+    if (lane == 0 && p.lse != nullptr) p.lse[static_cast<i64>(token) * p.num_qo_heads + head] = sum == 0.f ? -kInfinity : top + ptx::log2(sum) * kLn2;
   }
 };
 
 // Rows first_row, first_row + row_step, ... of a merge item, by one warp.
-template <typename Dtype, int kDimVo>
+template <typename Dtype, int kDimVo, int kMostAtOnce, bool kSkipsUnseen>
 __device__ __forceinline__ void merge_rows(const AttentionParams &p, const MergePlan &plan, i32 first_row, i32 row_step, u32 lane) {
-  for (i32 row = first_row; row < plan.num_rows; row += row_step) {
-    const i32 token = divide(row, p.by_group);
-    MergeRow<Dtype, kDimVo>{p, plan, row, lane}.run(plan.token_begin + token, plan.kv_head * p.group + row - token * p.group);
-  }
+  for (i32 row = first_row; row < plan.num_rows; row += row_step) MergeRow<Dtype, kDimVo, kMostAtOnce, kSkipsUnseen>{p, plan, row, lane}.run();
 }
 
 }  // namespace fp

@@ -109,9 +109,9 @@ template <int kRowTiles>
 struct SoftmaxState {
   RowSoftmax rows[kRowTiles];
 
-  // Turns scores into weights; carries sum and out over to the new shift.
+  // Turns scores into weights; carries sum and out over to the new shift. `is_first`: out is zeros.
   template <int kTokenTiles, int kColumnTiles>
-  __device__ __forceinline__ void update(float (&scores)[kRowTiles][kTokenTiles][4], float (&out)[kRowTiles][kColumnTiles][4], float scale) {
+  __device__ __forceinline__ void update(float (&scores)[kRowTiles][kTokenTiles][4], float (&out)[kRowTiles][kColumnTiles][4], float scale, bool is_first = false) {
     float top[kRowTiles][2];
     bool rises = false;
 #pragma unroll
@@ -124,6 +124,7 @@ struct SoftmaxState {
       for (int m = 0; m < kRowTiles; ++m) {
         float carry[2];
         rows[m].raise(top[m], scale, carry);
+        if (is_first) continue;
 #pragma unroll
         for (int n = 0; n < kColumnTiles; ++n) {
 #pragma unroll

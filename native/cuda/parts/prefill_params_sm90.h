@@ -20,11 +20,11 @@ struct PrefillParams90 {
   // group of the page, block of columns, row of the group, column of the block]. place = page * places_of_page + head.
   PrefillTensorMap k_map;
   PrefillTensorMap v_map;
-  AttentionParams attention;
   int k_places_of_page;
   int v_places_of_page;
   int num_places;  // no page lies here or behind
   int box_tokens;  // KV tokens of a box; divides the page and the KV tile
+  AttentionParams attention;
 };
 
 }  // namespace fp

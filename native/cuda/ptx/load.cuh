@@ -19,10 +19,17 @@ __device__ __forceinline__ i32 load_now(const i32 *address) {
   return r;
 }
 
+// What others have written in this launch, which an acquire before says is there; asked for here likewise.
+__device__ __forceinline__ float load_written(const float *address) {
+  float r;
+  asm volatile("ld.relaxed.gpu.global.f32 %0, [%1];\n" : "=f"(r) : "l"(address));
+  return r;
+}
+
 // The same of 16 bytes. `address`: a multiple of 16.
-__device__ __forceinline__ uint4 load_now_16(const void *address) {
-  uint4 r;
-  asm volatile("ld.relaxed.cta.global.v4.u32 {%0, %1, %2, %3}, [%4];\n" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(address));
+__device__ __forceinline__ float4 load_written_4(const void *address) {
+  float4 r;
+  asm volatile("ld.relaxed.gpu.global.v4.f32 {%0, %1, %2, %3}, [%4];\n" : "=f"(r.x), "=f"(r.y), "=f"(r.z), "=f"(r.w) : "l"(address));
   return r;
 }
 

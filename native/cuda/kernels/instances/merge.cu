@@ -3,10 +3,10 @@
 #include "parts/element.cuh"
 
 #define FP_INSTANTIATE_MERGE(kDimVo)                                                                                                 \
-  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32) merge_d##kDimVo##_bf16(const __grid_constant__ fp::AttentionParams params) { \
+  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32, 3) merge_d##kDimVo##_bf16(const __grid_constant__ fp::AttentionParams params) { \
     fp::merge_partials<fp::Bf16, kDimVo>(params);                                                                                    \
   }                                                                                                                                  \
-  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32) merge_d##kDimVo##_f16(const __grid_constant__ fp::AttentionParams params) {  \
+  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32, 3) merge_d##kDimVo##_f16(const __grid_constant__ fp::AttentionParams params) {  \
     fp::merge_partials<fp::F16, kDimVo>(params);                                                                                     \
   }
 
@@ -17,7 +17,7 @@ FP_INSTANTIATE_MERGE(192)
 FP_INSTANTIATE_MERGE(256)
 
 #define FP_INSTANTIATE_MERGE_STATES(name, Element)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32) name(const __grid_constant__ fp::MergeStatesParams params) {    \
+  extern "C" __global__ void __launch_bounds__(fp::merge_warps * 32, 4) name(const __grid_constant__ fp::MergeStatesParams params) {    \
     fp::merge_states<Element>(params);                                                                                               \
   }
 
