@@ -148,9 +148,11 @@ onEveryBackend("streams and events", (device) => {
     const other = await openDevice({ backend: device().kind });
     const tensor = other.tensor([1024, 1024], "bf16");
     tensor.fillBytes(0);
-    // The read waits behind these.
+    // 64 MB take milliseconds to copy; and the read waits behind the products.
+    const large = other.tensor([32, 1024, 1024], "bf16");
+    large.fillBytes(0);
     for (let i = 0; i < 32; i++) linear({ x: tensor, weight: tensor }).dispose();
-    const pending = assertRejected(FlashpageError, /disposed/, () => tensor.read());
+    const pending = assertRejected(FlashpageError, /disposed/, () => large.read());
     other.dispose();
     await pending;
   });
