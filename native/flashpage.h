@@ -220,8 +220,8 @@ struct fp_merge_item {
   i32 reserved;
 };
 
-/* Of a CTA whose only item is one KV head of a decode tile with pages of multiples of 16 tokens: what the item's tile and page list say, so that the CTA
- * need not ask one after the other. Made of the page ids that kv_indices has when the plan is made: other ids need another plan. */
+/* Of CTA c if its only item is work[c], and that one KV head of a decode tile with pages of multiples of 16 tokens: what the item's tile and page list say,
+ * so that the CTA need not ask one after the other. Made of the page ids that kv_indices has when the plan is made: other ids need another plan. */
 struct fp_cta_start {
   i32 token_begin;  /* of the tile */
   i32 num_tokens;   /* of the tile; 0: the plan does not say, and neither does the rest */

@@ -82,7 +82,7 @@ export class KernelTimer implements Disposable {
    * Microseconds of each of `calls` runs on an otherwise idle device, as `timesOfRuns`. `before` is enqueued ahead of each, outside of the time: all its
    * kernels have `beforeName` in their names.
    *
-   * @throws {Error} with CUPTI's code.
+   * @throws {Error} with CUPTI's code; or if records were lost.
    */
   async time(
     device: Device,
@@ -102,7 +102,9 @@ export class KernelTimer implements Disposable {
     const bytes = new Uint8Array(RECORD_BYTES * MAX_RECORDS);
     const count = Number(end(bytes, BigInt(MAX_RECORDS)));
     if (count < 0) throw new Error(`CUPTI could not record kernels: error ${-count}.`);
-    return timesOfRuns(Array.from({ length: count }, (_, i) => recordAt(bytes, i)), beforeName);
+    const times = timesOfRuns(Array.from({ length: count }, (_, i) => recordAt(bytes, i)), beforeName);
+    if (times.length !== calls) throw new Error(`CUPTI recorded ${times.length} of ${calls} runs.`);
+    return times;
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "24a3d7f127ffc73d3349ed63220b35e0ec60ac2451f987545f70f0b73985572e", bytes: 8570360 },
-  "linux-arm64": { sha256: "f4e40404ab10ef433e9c45ac2962e685ac647a3c1a5bedbc2529abbac27f9095", bytes: 7952608 },
-  "darwin-arm64": { sha256: "0d153794ba2b00c95af7ffb99267a15660d9014fcd6a7ef05b0375efd7dc73ce", bytes: 1218592 },
+  "linux-x64": { sha256: "0ba6fbab9f3edbe80ef7ea8fe32543a33e860c2c15e0b9a57be1af15ed2d0775", bytes: 8784088 },
+  "linux-arm64": { sha256: "9a3fbc1fae73144ab7d6807b9f80f90dd792ce5b7242c819aa9a7742e8d9da11", bytes: 8166336 },
+  "darwin-arm64": { sha256: "a9e4581ee1c8b8254d82e7e7bb00b7b75066eb632a93e7cf4fe801a79d0c3c49", bytes: 1218592 },
 };

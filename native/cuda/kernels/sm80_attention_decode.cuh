@@ -65,7 +65,7 @@ class DecodeLoop {
     if (thread < kMergeThreads) Ring::prepare(shared.ring_states[__shfl_sync(0xffffffffu, thread / 32, 0)], thread % 32);
   }
 
-  // What a launch without starts reads soon, fetched into L2: the plan and q.
+  // What a CTA without a start reads soon, fetched into L2 by all of them together: the plan and q.
   static __device__ __forceinline__ void prefetch(const AttentionParams &p, u32 thread) {
     prefetch_plan(p, thread / 32, thread % 32);
     if constexpr (kQueriesFirst) prefetch_queries(p, thread);
@@ -210,7 +210,7 @@ class DecodeLoop {
         const char *row = row_of(p, rows, kv_head, static_cast<i32>(lane / 4) + 8 * half);
         // Pairs of columns: t and t + 4 of eight; or as FP8 keys come (kv_fragments.cuh), 2 t and 2 t + 1.
         const u32 *from = reinterpret_cast<const u32 *>(row != nullptr ? row : p.q) + lane % 4 * (Traits::kFp8 ? 2 : 1);
-        asm volatile("" : "+l"(from));  // one sum, rather than one for each load
+        ptx::pin(from);  // one sum, rather than one for each load
 #pragma unroll
         for (int step = 0; step < kQkSteps; ++step) {
           fragments_[step][half] = row != nullptr ? __ldg(from + step * 8) : 0;
@@ -380,7 +380,7 @@ class DecodeLoop {
           total.z += more.z * weights[w];
           total.w += more.w * weights[w];
         }
-        // What has seen nothing must be finite for who merges.
+        // What has seen nothing is zeros, whatever V holds: who merges does not look.
         if (lse == -kInfinity) total = make_float4(0.f, 0.f, 0.f, 0.f);
         if (token >= 0 && (Traits::kDimVo % kColumns == 0 || piece * kColumns + column + moved < Traits::kDimVo)) {
           if (is_partial) {

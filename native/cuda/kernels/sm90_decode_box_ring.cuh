@@ -24,7 +24,7 @@ class BoxRing {
   static_assert(kSlots % 2 == 0 && Traits::kDecodeSlotBytes % 512 == 0);
   // Slots whose pages an ItemStart knows, if these are as small as chunks: a chunk of K and one of V each round of the warps.
   static constexpr u32 kStartSlots = 2 * start_pages * start_page_tokens / decode_kv_tile;
-  static_assert(kStartSlots == 4 && decode_chunk == start_page_tokens);
+  static_assert(kStartSlots == 4 && kSlots >= kStartSlots && decode_chunk == start_page_tokens);
 
  public:
   using Params = PrefillParams90;
@@ -85,15 +85,13 @@ class BoxRing {
     if (start.exists()) {
       if (token_ < kv_end_) copy<ValueTile>(params, params.v_map, params.v_places_of_page, 1, start_page_);
       token_ += decode_kv_tile;
-      if constexpr (kSlots >= kStartSlots) {
-        const i32 page = started_page(params, start);
-        if (token_ < kv_end_) {
-          copy<KeyTile>(params, params.k_map, params.k_places_of_page, 2, page);
-          copy<ValueTile>(params, params.v_map, params.v_places_of_page, 3, page);
-        }
-        token_ += decode_kv_tile;
+      const i32 page = started_page(params, start);
+      if (token_ < kv_end_) {
+        copy<KeyTile>(params, params.k_map, params.k_places_of_page, 2, page);
+        copy<ValueTile>(params, params.v_map, params.v_places_of_page, 3, page);
       }
-      slot = kSlots < kStartSlots ? 2 : kStartSlots;
+      token_ += decode_kv_tile;
+      slot = kStartSlots;
       if (token_ < kv_end_) ask_ids(params.attention, begin_);
     }
 #pragma unroll 1

@@ -83,7 +83,8 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.merges = reinterpret_cast<const MergeItem *>(plan + args.merges_offset);
   p.partials = plan + args.partials_offset;
   p.rows = reinterpret_cast<const RowEntry *>(plan + args.rows_offset);
-  p.cta_places = {args.work_offset, args.cta_begin_offset, args.starts_offset, args.starts_offset == 0 ? 0 : static_cast<int>(sizeof(CtaStart) / sizeof(int))};
+  // Without items, their section may be anywhere.
+  p.cta_places = {args.max_work_items == 0 ? 0 : args.work_offset, args.cta_begin_offset, args.starts_offset, args.starts_offset == 0 ? 0 : static_cast<int>(sizeof(CtaStart) / sizeof(int))};
   p.num_ctas = args.num_ctas;
   p.max_tiles = args.max_tiles;
   p.max_work_items = args.max_work_items;
@@ -108,10 +109,12 @@ AttentionParams params_of(const fp_attention_args &args) {
   p.lse = at<float>(args.lse);
   p.partial_out = at<float>(args.workspace);
   p.partial_lse = p.partial_out + static_cast<size_t>(args.max_partial_rows) * args.head_dim_vo;
-  p.q_token_bytes = byte_stride(args.q_token_stride, element_bytes(args.q_dtype), "q_token_stride");
-  p.q_head_bytes = byte_stride(args.q_head_stride, element_bytes(args.q_dtype), "q_head_stride");
-  p.out_token_bytes = byte_stride(args.out_token_stride, 2, "out_token_stride");
-  p.out_head_bytes = byte_stride(args.out_head_stride, 2, "out_head_stride");
+  // Of one token, or one head, the stride says nothing.
+  const bool has_tokens = args.num_tokens > 1, has_heads = args.num_qo_heads > 1;
+  p.q_token_bytes = byte_stride(has_tokens ? args.q_token_stride : 0, element_bytes(args.q_dtype), "q_token_stride");
+  p.q_head_bytes = byte_stride(has_heads ? args.q_head_stride : 0, element_bytes(args.q_dtype), "q_head_stride");
+  p.out_token_bytes = byte_stride(has_tokens ? args.out_token_stride : 0, 2, "out_token_stride");
+  p.out_head_bytes = byte_stride(has_heads ? args.out_head_stride : 0, 2, "out_head_stride");
   const int kv_bytes = element_bytes(args.kv_dtype);
   p.k_head_bytes = static_cast<long long>(args.k_head_stride) * kv_bytes;
   p.v_head_bytes = static_cast<long long>(args.v_head_stride) * kv_bytes;

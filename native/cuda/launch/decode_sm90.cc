@@ -16,7 +16,7 @@ bool launch_decode_sm90(const Launch &launch, const fp_attention_args &args, con
   PrefillParams90 params{};
   params.attention = attention;
   params.box_tokens = decode_chunk;
-  if (args.num_pages == 0 || kv_box_tokens(args.page_size, decode_chunk) != decode_chunk || !describe_kv(args, params)) return false;
+  if (attention.num_pages == 0 || kv_box_tokens(args.page_size, decode_chunk) != decode_chunk || !describe_kv(args, params)) return false;
   const ShapeSuffix shape(args.head_dim_qk, args.head_dim_vo);
   char module[48], name[64];
   const char *fp8 = is_fp8(args.kv_dtype) ? "_fp8" : "";

@@ -169,8 +169,8 @@ class CtaWords {
   __device__ __forceinline__ CtaWords(const AttentionParams &p, u32 lane) {
     const i32 cta = min(static_cast<i32>(blockIdx.x), p.num_ctas - 1);
     const i32 at = static_cast<i32>(lane);
-    // Without such an item or start, words that exist: of the header.
-    i32 word = p.cta_places.work + min(cta, p.max_work_items - 1) * kStart + at;
+    // Without such an item or start, words that exist: of another item, or of the header.
+    i32 word = p.cta_places.work + max(min(cta, p.max_work_items - 1), 0) * kStart + at;
     if (at >= kStart) word = p.cta_places.starts + cta * p.cta_places.start_words + at - kStart;
     if (at >= kRange) word = p.cta_places.cta_begin + cta + at - kRange;
     if (at >= kHeader) word = at == kHeader ? kNumCtas : kNumWorkItems;
@@ -199,9 +199,12 @@ class CtaWords {
   // What it says more of that one, if it is the only one. All lanes ask.
   __device__ __forceinline__ ItemStart start(const AttentionParams &p) const {
     if (p.cta_places.start_words == 0) return ItemStart();
-    // A plan that does nothing may have starts of one before.
-    const bool is_in_plan = static_cast<i32>(blockIdx.x) < min(word(kHeader), word(kHeader + 1));
-    return ItemStart(word(kStart + 1) != 0 && is_in_plan, words_, kStart);
+    const i32 cta = static_cast<i32>(blockIdx.x);
+    // It counts only if the rest of the plan agrees: one that does nothing may have starts of another before it.
+    const bool is_in_plan = cta < min(min(word(kHeader), p.num_ctas), min(word(kHeader + 1), p.max_work_items));
+    const bool is_only_item = word(kRange) == cta && word(kRange + 1) == cta + 1;
+    const bool has_one_head = static_cast<u32>(word(0)) < static_cast<u32>(p.max_tiles) && static_cast<u32>(word(1)) < static_cast<u32>(p.num_kv_heads) && word(2) == 1;
+    return ItemStart(word(kStart + 1) != 0 && is_in_plan && is_only_item && has_one_head && p.num_pages != 0, words_, kStart);
   }
 
  private:

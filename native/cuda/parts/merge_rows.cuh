@@ -1,8 +1,8 @@
 // merge_rows.cuh: the rows of a merge item: out = sum of 2^(lse_i - max) out_i, normalised (FlashInfer paper, section 2.2).
 //
 // Short: what counts is the chain of dependent reads (merge item, partial rows, their LSE and outputs). So the first two, which are the plan's, can be
-// read before the partials are there; a warp has a row of its own, its lanes fetch the LSE of 64 partials at a time, and the outputs of sixteen are
-// under way at once, the first ones without waiting for any LSE.
+// read before the partials are there; a warp has a row of its own, its lanes fetch the LSE of 64 partials at a time, and the outputs of 4, 16 or 32
+// are under way at once, the first ones without waiting for any LSE.
 #pragma once
 #include "parts/attention_plan.cuh"
 #include "parts/online_softmax.cuh"
@@ -79,12 +79,12 @@ struct MergePlan {
 };
 
 // Row r of a merge item: partial i's row lies at workspace row partials[i] + r.
-// kSkipsUnseen: partials that have seen nothing may hold anything, NaN too; else they are finite.
+// kSkipsUnseen: partials that have seen nothing may hold anything, NaN too; else they are zeros.
 template <typename Dtype, int kDimVo, int kMostAtOnce, bool kSkipsUnseen>
 struct MergeRow {
   static constexpr int kVectors = kDimVo / 4;  // of four columns
   static constexpr int kSteps = (kVectors + 31) / 32;
-  // Partials whose outputs are asked for together, and how many groups are under way at once: many, or if there are no more, one.
+  // Partials whose outputs are asked for together, and how many such groups are under way at once: one, if there are no more, many, or as many as can be.
   static constexpr int kGroup = 4;
   static constexpr int kWide = 4 / kSteps;
   static constexpr int kWidest = kMostAtOnce / kGroup / kSteps;
@@ -114,13 +114,15 @@ struct MergeRow {
     }
   }
 
-  // Adds those outputs and their weights, which `held` has in the lanes from `begin` on; 0 past the last partial.
-  static __device__ __forceinline__ void weigh(const float4 (&value)[kGroup][kSteps], float held, i32 begin, float &sum, float4 (&total)[kSteps]) {
+  // Adds those outputs and their weights, which `held` has in the lanes from `begin` on; 0 past the last partial. kAll: all of them are partials.
+  template <bool kAll>
+  static __device__ __forceinline__ void weigh(const float4 (&value)[kGroup][kSteps], float held, i32 begin, i32 count, float &sum, float4 (&total)[kSteps]) {
 #pragma unroll
     for (int u = 0; u < kGroup; ++u) {
       const float weight = __shfl_sync(0xffffffffu, held, begin + u);
       sum += weight;
-      const bool counts = !kSkipsUnseen || weight != 0.f;
+      // 0 times infinity would be NaN.
+      const bool counts = kSkipsUnseen ? weight != 0.f : kAll || u < count;
 #pragma unroll
       for (int s = 0; s < kSteps; ++s) {
         total[s].x = fmaf(weight, counts ? value[u][s].x : 0.f, total[s].x);
@@ -160,14 +162,24 @@ struct MergeRow {
     }
 #pragma unroll 1
     for (i32 begin = 0;;) {
-#pragma unroll
-      for (int g = 0; g < kGroups; ++g) {
-        const i32 at = begin + g * kGroup;
-        weigh(value[g], at < 32 ? weights[0] : weights[1], at % 32, sum, total);
+      if (kSkipsUnseen || begin + kGroups * kGroup <= count) {
+        weigh_groups<true>(value, weights, begin, count, sum, total);
+      } else {
+        weigh_groups<false>(value, weights, begin, count, sum, total);
       }
       begin += kGroups * kGroup;
       if (kGroups == 1 || begin >= count) break;
       load_groups(value, rows, begin);
+    }
+  }
+
+  template <bool kAll, int kGroups>
+  static __device__ __forceinline__ void weigh_groups(const float4 (&value)[kGroups][kGroup][kSteps], const float (&weights)[kHeld], i32 begin, i32 count, float &sum,
+                                                      float4 (&total)[kSteps]) {
+#pragma unroll
+    for (int g = 0; g < kGroups; ++g) {
+      const i32 at = begin + g * kGroup;
+      weigh<kAll>(value[g], at < 32 ? weights[0] : weights[1], at % 32, count - at, sum, total);
     }
   }
 

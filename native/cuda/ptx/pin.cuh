@@ -5,7 +5,6 @@
 namespace fp::ptx {
 
 __device__ __forceinline__ void pin(float &value) { asm volatile("" : "+f"(value)); }
-__device__ __forceinline__ void pin(i32 &value) { asm volatile("" : "+r"(value)); }
 
 template <typename T>
 __device__ __forceinline__ void pin(T *&pointer) {
