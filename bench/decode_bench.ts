@@ -7,9 +7,9 @@
  *   deno bench -A bench/decode_bench.ts
  */
 import { type Device, openDevice } from "../mod.ts";
-import { KernelTimer } from "./support/kernel_timer.ts";
 import { flag, formatCase, option } from "./support/cases.ts";
 import { benchCases } from "./support/deno_bench.ts";
+import { KernelTimer } from "./support/kernel_timer.ts";
 import { PreparedAttention } from "./support/prepared_attention.ts";
 import { printRows, type ResultRow, round, writeResults } from "./support/results.ts";
 import { type NamedAttentionCase, UNIFORM, ZIPF } from "./support/lengths.ts";
@@ -106,7 +106,9 @@ async function measure(
   }
   for (let i = 0; kernelTimer !== undefined && i < rounds; i++) {
     await sleep(50);
-    ofKernels.push(...await kernelTimer.time(device, () => prepared.run(), calls, () => flush.run(), "argmax"));
+    ofKernels.push(
+      ...await kernelTimer.time(device, () => prepared.run(), calls, () => flush.run(), L2Flush.KERNEL_NAME),
+    );
   }
   let roofline: number | null = null;
   if (peer !== undefined) {

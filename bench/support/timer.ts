@@ -35,6 +35,9 @@ export async function timeCalls(
 
 /** Reads five times what the L2 cache holds, so that what comes next finds nothing of its own there, and no dirty lines. */
 export class L2Flush implements Disposable {
+  /** In the names of its kernels, and of none that is measured beside them. */
+  static readonly KERNEL_NAME = "argmax";
+
   readonly #memory: Tensor;
   readonly #out: Tensor;
 

@@ -148,9 +148,10 @@ describe("SMs of a mixed batch", () => {
         assert.equal(numShares, (numSms - numPrefillCtas) * ctasOfSm);
         assert.ok(plan.splitsSms);
       }),
-      runs(60, 7),
+      // A third of them are split, so many that more than ten always are.
+      runs(150, 7),
     );
-    assert.ok(numSplit > 3, `${numSplit} plans were split`);
+    assert.ok(numSplit > 10, `${numSplit} plans were split`);
   });
 
   it("refuse costs that mean nothing", () => {
