@@ -41,6 +41,7 @@ function decode(b: number, kv: number, change: Partial<NamedAttentionCase> = {})
 const UNEVEN = [
   ...[32, 8, 4].map((numKvHeads) => lists(UNIFORM, { lens: "uniform" }, { numKvHeads })),
   ...[32, 8, 4].map((numKvHeads) => lists(ZIPF, { lens: "zipf" }, { numKvHeads })),
+  lists([...UNIFORM, ...UNIFORM, ...UNIFORM, ...UNIFORM], { lens: "uniform" }),
 ];
 const SKEW = lists([131072, ...Array<number>(63).fill(512)], { lens: "skew" });
 

@@ -1,6 +1,7 @@
 // plan.cc: the plan of a batch of decode tiles from lengths and page tables in device memory: the arithmetic of cuda/parts/plan_line.h, one request, share
 // and item after another.
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "../cuda/parts/plan_line.h"
@@ -94,7 +95,9 @@ class PlanDecode {
     if (search.may_spread && search.is_even(high)) {
       give_pieces(high);
     } else {
-      give_shares(static_cast<long long>(longest) * num_tiles() == steps);
+      const bool are_alike = static_cast<long long>(longest) * num_tiles() == steps;
+      const Bundles bundles(p_, num_tiles(), steps);
+      if (are_alike || !bundles.may_bundle || !give_bundles(bundles)) give_shares(are_alike);
     }
   }
 
@@ -111,6 +114,67 @@ class PlanDecode {
     }
     for (int cta = 0; cta <= p_.num_ctas; cta++) p_.cta_begin[cta] = std::min(cta, num_items_);
     for (int cta = 0; p_.starts && cta < num_items_ && !overflows_; cta++) p_.starts[cta] = cta_start(p_, p_.tiles[p_.work[cta].tile], p_.work[cta]);
+  }
+
+  // False, with nothing done, if bundles are not even enough, or their pieces too short or too many.
+  bool give_bundles(const Bundles &bundles) {
+    struct Piece {
+      int tile, piece;
+    };
+    std::vector<Piece> pieces;
+    const auto tile_of = [&](int index) -> const LineTile & { return line_[static_cast<size_t>(index)]; };
+    for (int index = 0; index < num_tiles(); index++) {
+      if (!bundles.may_cut(p_, tile_of(index))) return false;
+      for (int piece = 0; piece < num_pieces(tile_of(index), bundles.equal); piece++) pieces.push_back({index, piece});
+      if (pieces.size() > static_cast<size_t>(bundles.most_pieces)) return false;
+    }
+    std::stable_sort(pieces.begin(), pieces.end(),
+                     [&](const Piece &a, const Piece &b) { return bundles.longest_piece(tile_of(a.tile)) > bundles.longest_piece(tile_of(b.tile)); });
+    const auto step_of = [&](const Piece &at, int piece) { return step_of_piece(tile_of(at.tile).num_steps, num_pieces(tile_of(at.tile), bundles.equal), piece); };
+
+    struct Bundle {
+      int steps;
+      std::vector<Piece> pieces;
+    };
+    std::vector<Bundle> dealt(static_cast<size_t>(bundles.num_bundles));
+    std::vector<size_t> order(dealt.size());
+    for (size_t next = 0; next < pieces.size(); next += dealt.size()) {
+      std::iota(order.begin(), order.end(), size_t{0});
+      std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return dealt[a].steps < dealt[b].steps; });
+      for (size_t i = 0; i < order.size() && next + i < pieces.size(); i++) {
+        Bundle &bundle = dealt[order[i]];
+        const Piece &piece = pieces[next + i];
+        bundle.steps += step_of(piece, piece.piece + 1) - step_of(piece, piece.piece);
+        bundle.pieces.push_back(piece);
+        if (bundle.steps > bundles.most_steps) return false;
+      }
+    }
+
+    // Partials lie in the order of tiles, in a tile by head, in a head by piece.
+    for (LineTile &tile : line_) {
+      tile.merge_begin = num_merges_;
+      tile.partial_begin = num_partials_;
+      tile.row_begin = num_rows_;
+      const int count = num_pieces(tile, bundles.equal);
+      if (count == 1) continue;
+      for (int head = 0; head < p_.num_kv_heads; head++) {
+        put(p_.merges, num_merges_++, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, num_partials_, count, 1, 0, 0});
+        for (int piece = 0; piece < count; piece++, num_rows_ += tile.num_tokens * p_.group) put(p_.partials, num_partials_++, p_.max_partials, num_rows_);
+      }
+      if (num_rows_ > p_.max_partial_rows) overflows_ = true;
+    }
+    for (int cta = 0; cta <= p_.num_ctas; cta++) {
+      p_.cta_begin[cta] = num_items_;
+      if (cta >= bundles.num_bundles * p_.num_kv_heads) continue;
+      const int head = cta % p_.num_kv_heads;
+      for (const Piece &piece : dealt[static_cast<size_t>(cta / p_.num_kv_heads)].pieces) {
+        const LineTile &tile = tile_of(piece.tile);
+        const int count = num_pieces(tile, bundles.equal);
+        const int row = count == 1 ? -1 : tile.row_begin + (head * count + piece.piece) * tile.num_tokens * p_.group;
+        put_item(work_item(p_, tile, piece.tile, head, 1, step_of(piece, piece.piece), step_of(piece, piece.piece + 1), row, count == 1 ? -1 : tile.merge_begin + head));
+      }
+    }
+    return true;
   }
 
   void give_shares(bool are_alike) {

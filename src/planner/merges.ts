@@ -47,7 +47,7 @@ export function writeCutMerges(
   words: Int32Array,
   { tilesOffset, workOffset, mergesOffset, partialsOffset }: PlanLayout,
 ): number {
-  const { numCutUnits, cutUnitItem, cutUnitPiece } = scheduler;
+  const { numCutUnits, cutUnitItem, cutUnitPiece, itemOfPiece, numPiecesApart } = scheduler;
   let piece = 0;
   let partialRow = 0;
   let at = mergesOffset;
@@ -68,11 +68,11 @@ export function writeCutMerges(
     if (!isInKernel) numLaunched++;
     at += MERGE_WORDS;
     const numRows = numTokens * groupSize;
-    // The pieces of a unit are neighbours.
     for (let pieceItem = item; piece < end; piece++, pieceItem += ITEM_WORDS) {
       words[partialsOffset + piece] = partialRow;
       partialRow += numRows;
-      if (isInKernel) words[pieceItem + ITEM_MERGE] = unit;
+      const place = piece < numPiecesApart ? workOffset + itemOfPiece[piece] * ITEM_WORDS : pieceItem;
+      if (isInKernel) words[place + ITEM_MERGE] = unit;
     }
   }
   return numLaunched;

@@ -8,6 +8,7 @@ import type { KvLevel } from "../formats/levels.ts";
 import { MAX_KV_TOKENS, type PageTable } from "../formats/page_table.ts";
 import { checkIndptr } from "../formats/ragged.ts";
 import { layoutOfBounds, type PlanLayout } from "../plan_buffers/layout.ts";
+import { Bundles } from "./bundles.ts";
 import { ComposedTiles } from "./composed.ts";
 import { RunMerger, writeCutMerges } from "./merges.ts";
 import { PieceSchedule } from "./piece_schedule.ts";
@@ -52,6 +53,7 @@ class WorkPlanner implements Planner {
   readonly #table: TileTable;
   readonly #tiles: TileList;
   readonly #scheduler: Scheduler;
+  readonly #bundles: Bundles;
   readonly #queue: Queue;
   readonly #composed: ComposedTiles;
   readonly #merger: RunMerger;
@@ -67,6 +69,7 @@ class WorkPlanner implements Planner {
     this.#table = new TileTable(config);
     this.#tiles = new TileList(config);
     this.#scheduler = new Scheduler(config, this.#tiles);
+    this.#bundles = new Bundles(config);
     this.#queue = new Queue(config);
     this.#composed = new ComposedTiles(config, this.#table);
     this.#merger = new RunMerger(config);
@@ -146,7 +149,7 @@ class WorkPlanner implements Planner {
     tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     tiles.count = writeRequestTiles(words, layout.tilesOffset, this.#table, qoIndptr, pages, maskIndptr);
     tiles.measure();
-    if (this.#schedule(words, layout)) this.#starts.write(words, layout, pages);
+    if (this.#schedule(words, layout, this.#bundles)) this.#starts.write(words, layout, pages);
     else this.#starts.clear(words, layout);
     const numLaunched = writeCutMerges(this.#scheduler, this.config.groupSize, words, layout);
     state.numMerges = this.#scheduler.numCutUnits;
@@ -177,7 +180,7 @@ class WorkPlanner implements Planner {
     const { words, layout } = state;
     this.#tiles.reset(words, layout.tilesOffset, layout.maxTiles);
     composed.build(this.#tiles, words, layout, qoIndptr, levels, maskIndptr);
-    this.#schedule(words, layout);
+    this.#schedule(words, layout, undefined);
     this.#starts.clear(words, layout);
     this.#merger.write(composed, this.#tiles, this.#scheduler, words, layout);
     state.numMerges = this.#merger.numMerges;
@@ -191,8 +194,8 @@ class WorkPlanner implements Planner {
     this.#finish(numTokens, numRequests, numKvIndices, levels[0].pages.pageSize, state.numMerges);
   }
 
-  /** Returns true if units were spread, one item a CTA. */
-  #schedule(words: Int32Array, layout: PlanLayout): boolean {
+  /** Returns true if units were spread, one item a CTA. Without `bundles`, pieces of a unit are neighbours. */
+  #schedule(words: Int32Array, layout: PlanLayout, bundles: Bundles | undefined): boolean {
     const scheduler = this.#scheduler;
     const state = this.#state;
     scheduler.begin();
@@ -205,7 +208,7 @@ class WorkPlanner implements Planner {
       this.#queue.appendPieces(this.#tiles, this.#pieceSchedule, scheduler, words, layout);
       return false;
     }
-    const isSpread = layShares(this.config, this.#tiles, scheduler, words, layout, state.numShares);
+    const isSpread = layShares(this.config, this.#tiles, scheduler, bundles, words, layout, state.numShares);
     this.#queue.append(this.#tiles, scheduler, words, layout, state.numPrefillCtas);
     return isSpread;
   }

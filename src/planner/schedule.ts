@@ -45,8 +45,12 @@ export class Scheduler {
   numCutUnits = 0;
   /** Their pieces, all together. */
   numCutPieces = 0;
-  /** First item of each cut unit. Its other pieces follow at once. */
+  /** First item of each cut unit. Its other pieces follow at once, unless they are apart. */
   cutUnitItem: Int32Array;
+  /** So many of the pieces, the first, are no neighbours of the others of their units. */
+  numPiecesApart = 0;
+  /** [numPiecesApart]: the item of each. */
+  itemOfPiece: Int32Array = new Int32Array(0);
   /** [numCutUnits + 1]: number of the first piece of each cut unit, counted over all; at the end `numCutPieces`. */
   cutUnitPiece: Int32Array;
   readonly #config: CheckedConfig;
@@ -80,6 +84,18 @@ export class Scheduler {
     this.numPartialRows = 0;
     this.numCutUnits = 0;
     this.numCutPieces = 0;
+    this.numPiecesApart = 0;
+  }
+
+  /** The fewest steps that are worth a piece of their own, of a decode tile of so many tokens. */
+  minStepsOfDecode(numTokens: number): number {
+    return this.#minSteps[numTokens];
+  }
+
+  /** Says that the first pieces are no neighbours: `itemOfPiece` is to be filled in. */
+  setPiecesApart(numPieces: number): void {
+    this.numPiecesApart = numPieces;
+    if (this.itemOfPiece.length < numPieces) this.itemOfPiece = new Int32Array(2 * numPieces);
   }
 
   /** Makes room for more cut units than there are shares. Only batch-invariant plans have them. */
@@ -89,7 +105,7 @@ export class Scheduler {
     this.cutUnitPiece = new Int32Array(this.cutUnitItem.length + 1);
   }
 
-  /** Notes that the next items, from `item` on, are the pieces of one unit. */
+  /** Notes that the next pieces, of which `item` is the first, are those of one unit. */
   noteCutUnit(item: number, numPieces: number): void {
     this.cutUnitItem[this.numCutUnits] = item;
     this.cutUnitPiece[this.numCutUnits++] = this.numCutPieces;

@@ -1,18 +1,20 @@
 /**
  * The shares: which CTA does which of the tiles that are not in the queue.
  *
- * Usually they are equal cuts of a line (`schedule.ts`). Where CTAs share memory's rate (`CostModel.sharesBandwidth`), two kinds of batches of decode
+ * Usually they are equal cuts of a line (`schedule.ts`). Where CTAs share memory's rate (`CostModel.sharesBandwidth`), three kinds of batches of decode
  * tiles have better ones:
  *
  * - no more units than CTAs, not too uneven: one piece for each CTA (`spread.ts`);
  * - more, and all alike: as many shares as make them whole units, if few CTAs are then left without any. The rest take their part of memory's rate, so
- *   nothing is lost, and nothing is cut. The last share may have fewer.
+ *   nothing is lost, and nothing is cut. The last share may have fewer;
+ * - up to three a CTA that are not alike: whole units too, long ones with short ones, or equal pieces of the longest (`bundles.ts`).
  *
- * Worked example of the latter: 64 requests of 1024 tokens, 8 KV heads, 264 CTAs. 512 units are 256 shares of two.
+ * Worked example of the second: 64 requests of 1024 tokens, 8 KV heads, 264 CTAs. 512 units are 256 shares of two.
  *
  * @module
  */
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import type { Bundles } from "./bundles.ts";
 import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
 import { spreadUnits, stepsOfPieces } from "./spread.ts";
@@ -31,6 +33,7 @@ export function layShares(
   config: CheckedConfig,
   tiles: TileList,
   scheduler: Scheduler,
+  bundles: Bundles | undefined,
   words: Int32Array,
   layout: PlanLayout,
   maxShares: number,
@@ -47,7 +50,9 @@ export function layShares(
       spreadUnits(config, tiles, scheduler, words, layout, longest);
       return true;
     }
-    if (numUnits > maxShares && areAlike(tiles)) {
+    if (!areAlike(tiles)) {
+      if (bundles !== undefined && bundles.lay(tiles, scheduler, words, layout, maxShares)) return false;
+    } else if (numUnits > maxShares) {
       const unitsOfShare = Math.ceil(numUnits / maxShares);
       const wholeShares = Math.ceil(numUnits / unitsOfShare);
       if (wholeShares >= MIN_BUSY_CTAS * maxShares) {

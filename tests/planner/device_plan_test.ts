@@ -15,7 +15,7 @@ import { PlanDecodeArgs } from "../../src/ffi/structs.gen.ts";
 import { kvLen, type PageTable } from "../../src/formats/page_table.ts";
 import { PlanBuffer } from "../../src/plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
-import { ctaBeginOfPlan, type Plan, planToJson } from "../../src/planner/plan.ts";
+import { ctaBeginOfPlan, type Plan, planToJson, workItemOfPlan } from "../../src/planner/plan.ts";
 import { createPlanner, type Planner } from "../../src/planner/planner.ts";
 import type { PlannerConfig } from "../../src/planner/problem.ts";
 import { IS_EMULATED, onEveryBackend } from "../support/backends.ts";
@@ -68,17 +68,22 @@ interface HostBatch {
   pages: PageTable;
 }
 
-function batchOf(random: Random, maxRequests: number, maxQoLen: number): HostBatch {
+function batchOf(random: Random, { config }: Planner, maxRequests: number, maxQoLen: number): HostBatch {
   const pageSize = random.pick([1, 5, 16, 16, 64]);
   const most = Math.min(random.pick([1, 64, 200, 3000, 3000, 40_000]), Math.floor(MAX_PAGES / maxRequests) * pageSize);
   const alike = random.next() < 0.2;
-  const numRequests = random.integer(0, maxRequests);
+  // One to three units a CTA, none of them short: such can be bundled.
+  const inBundles = Math.ceil((1 + 2 * random.next()) * config.limits.numCtas / config.numKvHeads);
+  const bundles = random.next() < 0.4 && inBundles <= maxRequests;
+  const numRequests = bundles ? inBundles : random.integer(0, maxRequests);
   const usual = random.integer(0, most);
   const qoLens = Array.from(
     { length: numRequests },
-    () => alike ? 1 : random.integer(random.next() < 0.2 ? 0 : 1, maxQoLen),
+    () => alike ? 1 : random.integer(!bundles && random.next() < 0.2 ? 0 : 1, maxQoLen),
   );
-  const kvLens = qoLens.map(() => alike ? usual : random.next() < 0.1 ? 0 : random.integer(0, most));
+  const kvLens = qoLens.map(() =>
+    alike ? usual : bundles ? random.integer(most >> 1, most) : random.next() < 0.1 ? 0 : random.integer(0, most)
+  );
   const { qoIndptr, pages } = plainProblem(random, qoLens, kvLens, pageSize);
   return { qoIndptr, pages: pages! };
 }
@@ -147,6 +152,9 @@ function kindOf(plan: Plan): string {
   if (numWorkItems === 0) return "nothing";
   const begins = ctaBeginOfPlan(plan);
   const counts = Array.from({ length: begins.length - 1 }, (_, cta) => begins[cta + 1] - begins[cta]);
+  const tiles = Array.from({ length: numWorkItems }, (_, item) => workItemOfPlan(plan, item).tile);
+  // Laid by length, and not in the order of tiles.
+  if (tiles.some((tile, item) => item > 0 && tile < tiles[item - 1])) return "bundles";
   if (numMerges > 0) return counts.every((count) => count <= 1) ? "spread" : "equal shares";
   return numTiles * numKvHeads > counts.length ? "whole units" : "spread, nothing cut";
 }
@@ -174,7 +182,7 @@ onEveryBackend("planning on the device", (device) => {
         const random = new Random(seed);
         const maxQoLen = Math.min(wanted, Math.floor(16 / groupSize));
         const planner = plannerOf(random, maxRequests, maxQoLen, groupSize);
-        const batch = batchOf(random, maxRequests, maxQoLen);
+        const batch = batchOf(random, planner, maxRequests, maxQoLen);
         const { qoIndptr, pages } = batch;
         const host = planner.plan(batch);
         const lengths = Int32Array.from(pages.lastPageLen, (_, r) => kvLen(pages, r));
@@ -206,7 +214,7 @@ onEveryBackend("planning on the device", (device) => {
       { numRuns, seed: 5 },
     );
     // Each way to lay shares has been tried, and often.
-    for (const kind of ["nothing", "spread", "whole units", "equal shares"]) {
+    for (const kind of ["nothing", "spread", "whole units", "bundles", "equal shares"]) {
       assert.ok((seen.get(kind) ?? 0) >= numRuns / 40, `${kind}: ${seen.get(kind)} of ${numRuns} plans`);
     }
   });
@@ -239,11 +247,20 @@ onEveryBackend("planning on the device", (device) => {
     }
     // Pieces 1.75 times as long as equal shares, and longer.
     assert.equal(await compare(2, [7, 1], true), "spread, nothing cut");
-    assert.equal(await compare(2, [8, 0], true), "equal shares");
+    assert.equal(await compare(2, [8, 0], true), "bundles");
     assert.equal(await compare(3, [8, 1], true), "spread");
-    assert.equal(await compare(3, [8, 1, 3], true), "equal shares");
+    assert.equal(await compare(3, [8, 1, 3], true), "bundles");
     // Whole units for nine tenths of the CTAs, and for fewer.
     assert.equal(await compare(10, new Array(18).fill(9), true), "whole units");
     assert.equal(await compare(11, new Array(18).fill(9), true), "equal shares");
+    // A bundle a tenth and four steps longer than an equal share, and one step longer.
+    assert.equal(await compare(5, [9, 8, 9, 8, 9, 7], true), "bundles");
+    assert.notEqual(await compare(5, [9, 8, 8, 8, 9, 8], true), "bundles");
+    // A unit that is cut, into pieces that are worth it, and that are too short.
+    assert.equal(await compare(5, [5, 5, 20, 5, 5, 5, 5], true), "bundles");
+    assert.notEqual(await compare(5, [1, 1, 5, 1, 1, 1], true), "bundles");
+    // Three rounds, the last short, and four.
+    assert.equal(await compare(4, [3, 9, 3, 9, 9, 3, 9, 3, 3, 9, 3], true), "bundles");
+    assert.notEqual(await compare(4, [5, 5, 5, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5], true), "bundles");
   });
 });

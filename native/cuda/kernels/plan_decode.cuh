@@ -4,6 +4,8 @@
 //   requests  a thread each: check, tile, what it sees and costs; prefix sums of tiles and costs
 //   shares    a thread for each CTA of the plan: where its share begins and ends, a closed form; how many items, pieces and partial rows that
 //             makes; their prefix sums say where they go. If units are spread: a thread an item
+//   bundles   a thread a tile: which place it has if the longest come first; a thread a bundle: which pieces it is dealt; a thread for each CTA of the
+//             plan: its items
 //   merges    by who has a unit's first piece: where its partials begin; by who has its last: how many they are
 //
 // If a request is wrong, or something does not fit, the plan is made empty at the end and its header says why.
@@ -24,8 +26,19 @@ class PlanDecode {
     Scan::Shared scan;
     Collective::Shared collective;
     u32 fits[kThreads / 32];
-    LineCut cuts[kThreads + 1];        // where the shares of this turn begin and end
-    i32 partials_begin[kThreads + 1];  // of the last merge before this turn, and of those that begin in it
+    // What bundles have been dealt, of one head.
+    struct Dealt {
+      i32 steps[plan_max_bundles];                    // so far
+      i32 begin[plan_max_bundles];                    // pieces of the bundles before
+      i32 rank[plan_bundle_rounds][plan_max_bundles]; // which piece of all, the longest first; -1: none
+    };
+    union {
+      Dealt dealt;
+      struct {
+        LineCut cuts[kThreads + 1];        // where the shares of this turn begin and end
+        i32 partials_begin[kThreads + 1];  // of the last merge before this turn, and of those that begin in it
+      };
+    };
   };
 
   __device__ __forceinline__ PlanDecode(const PlanDecodeParams &p, Shared &shared, LineTile *line)
@@ -51,7 +64,9 @@ class PlanDecode {
         give_pieces(piece_steps);
         num_starts = static_cast<i32>(num_items_);
       } else {
-        give_shares(static_cast<i64>(longest) * num_tiles_ == steps);
+        const bool are_alike = static_cast<i64>(longest) * num_tiles_ == steps;
+        const Bundles bundles(p_, num_tiles_, steps);
+        if (are_alike || !bundles.may_bundle || !give_bundles(bundles)) give_shares(are_alike);
       }
     }
     clear_starts(num_starts);
@@ -238,6 +253,163 @@ class PlanDecode {
       if (first < kWarps) high = min(high, candidate(first));
     }
     return high;
+  }
+
+  // ---- bundles ----
+
+  // False, with nothing done, if they are not even enough, or their pieces too short or too many.
+  __device__ __forceinline__ bool give_bundles(const Bundles &bundles) {
+    u32 pieces = 0, is_bad = 0;
+#pragma unroll 1
+    for (i32 index = thread(); index < num_tiles_; index += kThreads) {
+      pieces += static_cast<u32>(num_pieces(line_[index], bundles.equal));
+      if (!bundles.may_cut(p_, line_[index])) is_bad = 1;
+    }
+    // No tile has more pieces than there are CTAs.
+    pieces = collective_.sum(pieces);
+    if (collective_.max(is_bad) != 0 || pieces > static_cast<u32>(bundles.most_pieces)) return false;
+    rank_tiles(bundles);
+    const i32 rounds = bundles.num_rounds(static_cast<i32>(pieces));
+    if (!deal_pieces(bundles, static_cast<i32>(pieces), rounds)) return false;
+    place_partials(bundles.equal);
+    write_bundles(bundles, rounds);
+    return true;
+  }
+
+  // A tile's place is behind all that have longer pieces, and those with as long ones before it. There are a few hundred tiles at most.
+  __device__ __forceinline__ void rank_tiles(const Bundles &bundles) {
+#pragma unroll 1
+    for (i32 index = thread(); index < num_tiles_; index += kThreads) {
+      const i32 own = bundles.longest_piece(line_[index]);
+      i32 place = 0, rank = 0;
+#pragma unroll 1
+      for (i32 i = 0; i < num_tiles_; ++i) {
+        const i32 pieces = num_pieces(line_[i], bundles.equal), other = divide_up_steps(line_[i].num_steps, pieces);
+        const bool is_before = other > own || (other == own && i < index);
+        place += is_before ? 1 : 0;
+        rank += is_before ? pieces : 0;
+      }
+      line_[place].by_length = index;
+      line_[index].rank_begin = rank;
+    }
+    __syncthreads();
+  }
+
+  // A piece of one head.
+  struct Piece {
+    i32 tile;
+    i32 pieces;  // of the tile's unit
+    i32 piece;
+    i32 step_begin;
+    i32 step_end;
+  };
+  __device__ __forceinline__ Piece piece_at(const Bundles &bundles, i32 rank) const {
+    const i32 place = tile_at(num_tiles_, rank, [&](i32 i) { return i + 1 < num_tiles_ ? line_[line_[i + 1].by_length].rank_begin : 0x7fffffff; });
+    const i32 index = line_[place].by_length;
+    const LineTile &tile = line_[index];
+    const i32 pieces = num_pieces(tile, bundles.equal), piece = rank - tile.rank_begin;
+    return {index, pieces, piece, step_of_piece(tile.num_steps, pieces, piece), step_of_piece(tile.num_steps, pieces, piece + 1)};
+  }
+
+  // A thread a bundle. False: some bundle is too long.
+  __device__ __forceinline__ bool deal_pieces(const Bundles &bundles, i32 num_pieces_of_all, i32 rounds) {
+    Shared::Dealt &dealt = shared_.dealt;
+    const i32 bundle = thread();
+    i32 steps = 0;
+    u32 count = 0;
+#pragma unroll 1
+    for (i32 round = 0; round < rounds; ++round) {
+      if (bundle < bundles.num_bundles) dealt.steps[bundle] = steps;
+      __syncthreads();
+      if (bundle < bundles.num_bundles) {
+        i32 place = 0;
+#pragma unroll 1
+        for (i32 i = 0; i < bundles.num_bundles; ++i) {
+          const i32 other = dealt.steps[i];
+          place += other < steps || (other == steps && i < bundle) ? 1 : 0;
+        }
+        const i32 rank = round * bundles.num_bundles + place;
+        dealt.rank[round][bundle] = rank < num_pieces_of_all ? rank : -1;
+        if (rank < num_pieces_of_all) {
+          const Piece piece = piece_at(bundles, rank);
+          steps += piece.step_end - piece.step_begin;
+          ++count;
+        }
+      }
+      __syncthreads();
+    }
+    if (collective_.max(static_cast<u32>(steps > bundles.most_steps)) != 0) return false;
+    u32 sums[1] = {count}, totals[1];
+    scan_.exclusive(sums, totals);
+    if (bundle < bundles.num_bundles) dealt.begin[bundle] = static_cast<i32>(sums[0]);
+    num_items_ = totals[0] * static_cast<u32>(p_.num_kv_heads);
+    __syncthreads();
+    return true;
+  }
+
+  // Partials lie in the order of tiles, in a tile by head, in a head by piece.
+  __device__ __forceinline__ void place_partials(i32 equal) {
+    const i32 heads = p_.num_kv_heads;
+#pragma unroll 1
+    for (i32 base = 0; base < num_tiles_; base += kThreads) {
+      const i32 index = base + thread();
+      u32 sums[3] = {0, 0, 0};
+      if (index < num_tiles_) {
+        const i32 pieces = num_pieces(line_[index], equal);
+        if (pieces > 1) {
+          sums[0] = static_cast<u32>(heads);
+          sums[1] = static_cast<u32>(pieces * heads);
+          sums[2] = static_cast<u32>(pieces * heads * line_[index].num_tokens * p_.group);
+        }
+      }
+      u32 totals[3];
+      scan_.exclusive(sums, totals);
+      if (index < num_tiles_) {
+        LineTile &tile = line_[index];
+        tile.merge_begin = static_cast<i32>(num_merges_ + sums[0]);
+        tile.partial_begin = static_cast<i32>(num_partials_ + sums[1]);
+        tile.row_begin = static_cast<i32>(num_rows_ + sums[2]);
+      }
+      num_merges_ += totals[0];
+      num_partials_ += totals[1];
+      num_rows_ += totals[2];
+    }
+    __syncthreads();
+  }
+
+  // A thread a CTA.
+  __device__ __forceinline__ void write_bundles(const Bundles &bundles, i32 rounds) const {
+    const Shared::Dealt &dealt = shared_.dealt;
+    const i32 heads = p_.num_kv_heads;
+#pragma unroll 1
+    for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) {
+      if (cta >= bundles.num_bundles * heads) {
+        p_.cta_begin[cta] = static_cast<i32>(num_items_);
+        continue;
+      }
+      const i32 bundle = cta / heads, head = cta - bundle * heads;
+      const i32 begin = dealt.begin[bundle], end = bundle + 1 < bundles.num_bundles ? dealt.begin[bundle + 1] : static_cast<i32>(num_items_) / heads;
+      i32 item = begin * heads + head * (end - begin);
+      p_.cta_begin[cta] = item;
+#pragma unroll 1
+      for (i32 round = 0; round < rounds; ++round) {
+        const i32 rank = dealt.rank[round][bundle];
+        if (rank >= 0) write_piece(piece_at(bundles, rank), head, item++);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void write_piece(const Piece &piece, i32 head, i32 item) const {
+    const LineTile &tile = line_[piece.tile];
+    const i32 of_tile = head * piece.pieces + piece.piece;
+    const i32 merge = piece.pieces == 1 ? -1 : tile.merge_begin + head;
+    const i32 row = piece.pieces == 1 ? -1 : tile.row_begin + of_tile * tile.num_tokens * p_.group;
+    store(p_.work, item, p_.max_work_items, work_item(p_, tile, piece.tile, head, 1, piece.step_begin, piece.step_end, row, merge));
+    if (piece.pieces == 1) return;
+    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
+    if (piece.piece == 0) {
+      store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, piece.pieces, 1, 0, 0});
+    }
   }
 
   // ---- equal shares ----

@@ -16,6 +16,10 @@ struct LineTile {
   int free_end;
   // Of units that are spread only:
   int item_end;       // items up to the end of this tile
+  // Of bundles only:
+  int by_length;      // which tile has this one's place if those with the longest pieces come first
+  int rank_begin;     // which of all pieces of one head, the longest first, this tile's first is
+  // Of both:
   int merge_begin;    // first merge of its units
   int partial_begin;  // first entry of partials
   int row_begin;      // first workspace row
@@ -75,6 +79,8 @@ enum PlanStatus {
 
 constexpr int plan_max_kv_len = (1 << 30) - 1;
 constexpr int plan_decode_threads = 512;
+constexpr int plan_max_bundles = plan_decode_threads;
+constexpr int plan_bundle_rounds = 3;
 constexpr int plan_line_in_shared = 512;  // tiles whose LineTile fit in shared memory
 
 }  // namespace fp

@@ -1,4 +1,4 @@
-// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, spread.ts, shares.ts, schedule.ts) as functions of one request, one share or one item, so that
+// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, spread.ts, bundles.ts, shares.ts, schedule.ts) as functions of one request, one share or one item, so that
 // threads can do them side by side. Plain C++: the kernel and the CPU backend plan by the same.
 #pragma once
 #include "plan_decode_params.h"
@@ -165,6 +165,37 @@ struct SpreadSearch {
 FP_PLAN_FUNCTION int num_pieces(const LineTile &tile, int longest) { return tile.num_steps <= longest ? 1 : divide_up_steps(tile.num_steps, longest); }
 
 FP_PLAN_FUNCTION int step_of_piece(int num_steps, int pieces, int piece) { return static_cast<int>(static_cast<long long>(piece) * num_steps / pieces); }
+
+// ---- bundles: up to three whole units a CTA, long ones with short ones, or equal pieces of the longest ----
+
+// The pieces of all units of a head are dealt out in rounds, the longest first: in each round every bundle gets one, the shortest bundle the longest. A CTA
+// has one head of a bundle.
+struct Bundles {
+  int num_bundles;
+  int most_pieces;  // of one head's units of all tiles
+  int equal;        // steps of an equal share: no piece is longer
+  long long most_steps;  // of a bundle
+  bool may_bundle;
+
+  FP_PLAN_FUNCTION Bundles(const PlanDecodeParams &p, int num_tiles, long long steps) : num_bundles(p.num_ctas / p.num_kv_heads), most_pieces(0), equal(1), most_steps(0), may_bundle(false) {
+    const int heads = p.num_kv_heads;
+    const long long room = num_tiles + static_cast<long long>(smaller_of(3, heads)) * (p.num_ctas - 1);
+    most_pieces = smaller_of(plan_bundle_rounds * num_bundles, static_cast<int>(room / heads));
+    const long long share = (steps * heads + p.num_ctas - 1) / p.num_ctas;
+    if (share > 1) equal = static_cast<int>(share);
+    most_steps = 11 * steps * heads / (10ll * p.num_ctas) + 4;
+    may_bundle = p.shares_bandwidth && num_tiles <= most_pieces && num_bundles > 0 && num_bundles <= plan_max_bundles;
+  }
+
+  // False: the pieces of a tile's units are too short to be worth it.
+  FP_PLAN_FUNCTION bool may_cut(const PlanDecodeParams &p, const LineTile &tile) const {
+    const int pieces = num_pieces(tile, equal);
+    return pieces == 1 || tile.num_steps / pieces >= min_steps(p, tile);
+  }
+
+  FP_PLAN_FUNCTION int longest_piece(const LineTile &tile) const { return divide_up_steps(tile.num_steps, num_pieces(tile, equal)); }
+  FP_PLAN_FUNCTION int num_rounds(int num_pieces_of_all) const { return divide_up_steps(num_pieces_of_all, num_bundles); }
+};
 
 // ---- equal shares ----
 
