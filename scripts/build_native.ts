@@ -30,11 +30,16 @@ const toolchain = await setUpToolchain();
 const buildId = computeBuildId(root);
 const noCuda = Deno.args.includes("--no-cuda");
 const { modules, records } = noCuda ? { modules: undefined, records: [] } : await buildKernels(root, cache, toolchain);
+const namesOf = (kernels: typeof records): string =>
+  kernels.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ");
 const spilling = records.filter(({ spillBytes }) => spillBytes > 0);
 if (spilling.length > 0) {
-  console.error(
-    `These kernels spill registers: ${spilling.map(({ kernel, arch }) => `${kernel} (${arch})`).join(", ")}.`,
-  );
+  console.error(`These kernels spill registers: ${namesOf(spilling)}.`);
+  Deno.exit(1);
+}
+const serialised = records.filter(({ serialisesProducts }) => serialisesProducts);
+if (serialised.length > 0) {
+  console.error(`The wgmma products of these kernels are serialised, says ptxas: ${namesOf(serialised)}.`);
   Deno.exit(1);
 }
 const manifest: Manifest = { ...readManifest(prebuilt), kernels: records };

@@ -69,8 +69,9 @@ describe("native/prebuilt", { skip: hasOwn && "FLASHPAGE_LIBRARY names another l
       name.startsWith("sm90_") ? [`${name} sm_90a`] : [`${name} sm_80`, `${name} sm_90a`]
     );
     assert.deepEqual([...new Set(kernels.map(({ module, arch }) => `${module} ${arch}`))].sort(), expected.sort());
-    for (const { kernel, arch, registers, spillBytes } of kernels) {
+    for (const { kernel, arch, registers, spillBytes, serialisesProducts } of kernels) {
       assert.equal(spillBytes, 0, `${kernel} (${arch}) spills`);
+      assert.equal(serialisesProducts, false, `products of ${kernel} (${arch}) are serialised`);
       assert.ok(registers > 0 && registers <= 255, `${kernel} (${arch}): ${registers} registers`);
     }
   });

@@ -19,6 +19,8 @@ export interface KernelRecord {
   kernel: string;
   registers: number;
   spillBytes: number;
+  /** True: its `wgmma` products wait for one another, since the compiler could not prove that they need not. */
+  serialisesProducts: boolean;
   stackBytes: number;
   staticSharedBytes: number;
 }
@@ -83,6 +85,11 @@ function hashOfUnit(root: string, unit: string): string {
 
 function readLog(module: string, arch: string, log: string): KernelRecord[] {
   const records: KernelRecord[] = [];
+  const serialised = new Set(
+    [...log.matchAll(/wgmma\.mma_async instructions are serialized[^\n]* function '(\w+)'/g)].map(([, kernel]) =>
+      kernel
+    ),
+  );
   const pattern =
     /Compiling entry function '(\w+)' for '\w+'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers([^\n]*)/g;
   for (const [, kernel, stack, stores, loads, registers, rest] of log.matchAll(pattern)) {
@@ -93,6 +100,7 @@ function readLog(module: string, arch: string, log: string): KernelRecord[] {
       kernel,
       registers: Number(registers),
       spillBytes: Number(stores) + Number(loads),
+      serialisesProducts: serialised.has(kernel),
       stackBytes: Number(stack),
       staticSharedBytes,
     });

@@ -26,6 +26,21 @@ const MAX_ROUNDS = 3;
 /** More would not fit the kernel that plans on the device. */
 const MAX_BUNDLES = 512;
 
+/** What the items of a piece, one for each KV head, have in common. */
+interface PieceItem {
+  tile: number;
+  begin: number;
+  end: number;
+  isFree: boolean;
+  /** Of the tile's units; 1: they are whole, and the rest means nothing. */
+  pieces: number;
+  /** Its partial of the first KV head, the workspace row of that, and how many rows it has. */
+  partial: number;
+  row: number;
+  rows: number;
+}
+const NO_PIECE: PieceItem = { tile: 0, begin: 0, end: 0, isFree: true, pieces: 1, partial: 0, row: 0, rows: 0 };
+
 /** Bundles the tiles of plans of one config. Its arrays live as long as the planner. */
 export class Bundles {
   readonly #config: CheckedConfig;
@@ -43,6 +58,8 @@ export class Bundles {
   #steps = new Int32Array(0);
   /** [rounds, bundles]: which piece of all a bundle got; -1: none. */
   #dealt = new Int32Array(0);
+  /** The pieces of one bundle, as items of its first KV head. */
+  readonly #bundle: PieceItem[] = Array.from({ length: MAX_ROUNDS }, () => ({ ...NO_PIECE }));
 
   /** For plans of one config. */
   constructor(config: CheckedConfig) {
@@ -72,14 +89,15 @@ export class Bundles {
       Math.max(1, Math.ceil(total * numKvHeads / maxShares)),
     );
     if (numPieces === 0 || numPieces > mostPieces) return false;
-    this.#rank(tiles);
+    this.#rank(tiles, numPieces);
     const numRounds = Math.ceil(numPieces / numBundles);
     // What is gained is some microseconds, however large the batch is.
     const most = Math.floor(11 * total * numKvHeads / (10 * maxShares)) + 4;
     if (this.#deal(tiles, numPieces, numBundles, numRounds) > most) return false;
-    this.#placePartials(tiles, scheduler, words, layout);
+    const cuts = numPieces > shareCount;
+    if (cuts) this.#placePartials(tiles, scheduler, words, layout);
     this.#layItems(tiles, scheduler, words, layout, numBundles, numRounds);
-    this.#noteCutUnits(tiles, scheduler);
+    if (cuts) this.#noteCutUnits(tiles, scheduler);
     return true;
   }
 
@@ -92,34 +110,45 @@ export class Bundles {
       this.#firstPartial = new Int32Array(2 * count);
       this.#firstRow = new Int32Array(2 * count);
     }
+    const piecesOf = this.#numPieces;
+    const shortness = this.#shortness;
     let sum = 0;
     for (let place = 0; place < shareCount; place++) {
       const tile = shareTiles[place];
       const steps = numSteps[tile];
-      const pieces = steps <= equal ? 1 : Math.ceil(steps / equal);
+      if (steps <= equal) {
+        piecesOf[tile] = 1;
+        shortness[tile] = -steps;
+        sum++;
+        continue;
+      }
+      const pieces = Math.ceil(steps / equal);
       const numTokens = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS];
-      if (pieces > 1 && Math.floor(steps / pieces) < scheduler.minStepsOfDecode(numTokens)) return 0;
-      this.#numPieces[tile] = pieces;
-      this.#shortness[tile] = -Math.ceil(steps / pieces);
+      if (Math.floor(steps / pieces) < scheduler.minStepsOfDecode(numTokens)) return 0;
+      piecesOf[tile] = pieces;
+      shortness[tile] = -Math.ceil(steps / pieces);
       sum += pieces;
     }
     return sum;
   }
 
   /** Writes which piece comes where if the longest come first; of those of one length, the first. */
-  #rank({ shareTiles, shareCount }: TileList): void {
+  #rank({ shareTiles, shareCount }: TileList, numPieces: number): void {
     const order = this.#tileOrder.of(shareTiles, shareCount, this.#shortness);
+    if (this.#tileOf.length < numPieces) {
+      this.#tileOf = new Int32Array(2 * numPieces);
+      this.#pieceOf = new Int32Array(2 * numPieces);
+    }
+    const tileOf = this.#tileOf;
+    const pieceOf = this.#pieceOf;
+    const piecesOf = this.#numPieces;
     let rank = 0;
     for (let place = 0; place < shareCount; place++) {
       const tile = order[place];
-      const pieces = this.#numPieces[tile];
-      if (rank + pieces > this.#tileOf.length) {
-        this.#tileOf = grown(this.#tileOf, rank + pieces);
-        this.#pieceOf = grown(this.#pieceOf, rank + pieces);
-      }
+      const pieces = piecesOf[tile];
       for (let piece = 0; piece < pieces; piece++) {
-        this.#tileOf[rank] = tile;
-        this.#pieceOf[rank++] = piece;
+        tileOf[rank] = tile;
+        pieceOf[rank++] = piece;
       }
     }
   }
@@ -129,20 +158,33 @@ export class Bundles {
     if (this.#steps.length < numBundles) this.#steps = new Int32Array(numBundles);
     if (this.#dealt.length < numRounds * numBundles) this.#dealt = new Int32Array(numRounds * numBundles);
     const steps = this.#steps;
+    const dealt = this.#dealt;
+    const tileOf = this.#tileOf;
+    const piecesOf = this.#numPieces;
     steps.fill(0);
     let longest = 0;
+    let rank = 0;
     for (let round = 0; round < numRounds; round++) {
       const order = this.#bundleOrder.of(undefined, numBundles, steps);
+      const roundAt = round * numBundles;
       for (let place = 0; place < numBundles; place++) {
         const bundle = order[place];
-        const rank = round * numBundles + place;
-        this.#dealt[round * numBundles + bundle] = rank < numPieces ? rank : -1;
-        if (rank >= numPieces) continue;
-        const tile = this.#tileOf[rank];
-        const piece = this.#pieceOf[rank];
-        const pieces = this.#numPieces[tile];
-        steps[bundle] += stepOfPiece(numSteps[tile], pieces, piece + 1) - stepOfPiece(numSteps[tile], pieces, piece);
-        if (steps[bundle] > longest) longest = steps[bundle];
+        if (rank === numPieces) {
+          dealt[roundAt + bundle] = -1;
+          continue;
+        }
+        const tile = tileOf[rank];
+        const pieces = piecesOf[tile];
+        let sum = steps[bundle];
+        if (pieces === 1) {
+          sum += numSteps[tile];
+        } else {
+          const piece = this.#pieceOf[rank];
+          sum += stepOfPiece(numSteps[tile], pieces, piece + 1) - stepOfPiece(numSteps[tile], pieces, piece);
+        }
+        dealt[roundAt + bundle] = rank++;
+        steps[bundle] = sum;
+        if (sum > longest) longest = sum;
       }
     }
     return longest;
@@ -183,31 +225,39 @@ export class Bundles {
     const { numSteps, kvBegin, kvEnd, freeBegin, freeEnd } = tiles;
     const { workOffset, ctaBeginOffset, tilesOffset } = layout;
     const { itemOfPiece } = scheduler;
+    const piecesOfBundle = this.#bundle;
     let item = scheduler.numWorkItems;
     let cta = 0;
     words[ctaBeginOffset] = item;
     for (let bundle = 0; bundle < numBundles; bundle++) {
+      let count = 0;
+      for (let round = 0; round < numRounds; round++) {
+        const rank = this.#dealt[round * numBundles + bundle];
+        if (rank < 0) continue;
+        const tile = this.#tileOf[rank];
+        const pieces = this.#numPieces[tile];
+        const of = piecesOfBundle[count++];
+        of.tile = tile;
+        of.begin = kvBegin[tile];
+        of.end = kvEnd[tile];
+        of.pieces = pieces;
+        if (pieces > 1) {
+          const piece = this.#pieceOf[rank];
+          const steps = numSteps[tile];
+          const firstKv = of.begin - of.begin % decodeKvTile;
+          if (piece > 0) of.begin = firstKv + stepOfPiece(steps, pieces, piece) * decodeKvTile;
+          if (piece < pieces - 1) of.end = firstKv + stepOfPiece(steps, pieces, piece + 1) * decodeKvTile;
+          of.partial = this.#firstPartial[tile] + piece;
+          of.rows = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * groupSize;
+          of.row = this.#firstRow[tile] + piece * of.rows;
+        }
+        of.isFree = of.begin === of.end || (of.begin >= freeBegin[tile] && of.end <= freeEnd[tile]);
+      }
       for (let head = 0; head < numKvHeads; head++) {
-        for (let round = 0; round < numRounds; round++) {
-          const rank = this.#dealt[round * numBundles + bundle];
-          if (rank < 0) continue;
-          const tile = this.#tileOf[rank];
-          const pieces = this.#numPieces[tile];
-          let begin = kvBegin[tile];
-          let end = kvEnd[tile];
-          let partialRow = -1;
-          if (pieces > 1) {
-            const piece = this.#pieceOf[rank];
-            const steps = numSteps[tile];
-            const firstKv = begin - begin % decodeKvTile;
-            if (piece > 0) begin = firstKv + stepOfPiece(steps, pieces, piece) * decodeKvTile;
-            if (piece < pieces - 1) end = firstKv + stepOfPiece(steps, pieces, piece + 1) * decodeKvTile;
-            const ofTile = head * pieces + piece;
-            const numTokens = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS];
-            itemOfPiece[this.#firstPartial[tile] + ofTile] = item;
-            partialRow = this.#firstRow[tile] + ofTile * numTokens * groupSize;
-          }
-          const isFree = begin === end || (begin >= freeBegin[tile] && end <= freeEnd[tile]);
+        for (let i = 0; i < count; i++) {
+          const { tile, begin, end, pieces, partial, row, rows, isFree } = piecesOfBundle[i];
+          if (pieces > 1) itemOfPiece[partial + head * pieces] = item;
+          const partialRow = pieces > 1 ? row + head * pieces * rows : -1;
           writeItem(words, workOffset, item++, tile, head, 1, begin, end, partialRow, isFree);
         }
         words[ctaBeginOffset + ++cta] = item;
@@ -233,10 +283,4 @@ export class Bundles {
 /** The step at which a piece of a unit begins. */
 function stepOfPiece(numSteps: number, numPieces: number, piece: number): number {
   return Math.floor(piece * numSteps / numPieces);
-}
-
-function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(2 * length);
-  longer.set(array);
-  return longer;
 }

@@ -28,9 +28,9 @@ class PlanDecode {
     u32 fits[kThreads / 32];
     // What bundles have been dealt, of one head.
     struct Dealt {
-      i32 steps[plan_max_bundles];                    // so far
-      i32 begin[plan_max_bundles];                    // pieces of the bundles before
-      i32 rank[plan_bundle_rounds][plan_max_bundles]; // which piece of all, the longest first; -1: none
+      i32 steps[plan_max_bundles];  // so far
+      i32 begin[plan_max_bundles];  // pieces of the bundles before
+      u32 pieces[plan_bundle_rounds][plan_max_bundles];
     };
     union {
       Dealt dealt;
@@ -262,32 +262,35 @@ class PlanDecode {
     u32 pieces = 0, is_bad = 0;
 #pragma unroll 1
     for (i32 index = thread(); index < num_tiles_; index += kThreads) {
-      pieces += static_cast<u32>(num_pieces(line_[index], bundles.equal));
-      if (!bundles.may_cut(p_, line_[index])) is_bad = 1;
+      LineTile &tile = line_[index];
+      tile.num_pieces = num_pieces(tile, bundles.equal);
+      tile.longest_piece = tile.num_pieces == 1 ? tile.num_steps : divide_up_steps(tile.num_steps, tile.num_pieces);
+      pieces += static_cast<u32>(tile.num_pieces);
+      if (!bundles.may_cut(p_, tile)) is_bad = 1;
     }
     // No tile has more pieces than there are CTAs.
     pieces = collective_.sum(pieces);
     if (collective_.max(is_bad) != 0 || pieces > static_cast<u32>(bundles.most_pieces)) return false;
-    rank_tiles(bundles);
+    rank_tiles();
     const i32 rounds = bundles.num_rounds(static_cast<i32>(pieces));
     if (!deal_pieces(bundles, static_cast<i32>(pieces), rounds)) return false;
-    place_partials(bundles.equal);
+    if (pieces > static_cast<u32>(num_tiles_)) place_partials();
     write_bundles(bundles, rounds);
     return true;
   }
 
   // A tile's place is behind all that have longer pieces, and those with as long ones before it. There are a few hundred tiles at most.
-  __device__ __forceinline__ void rank_tiles(const Bundles &bundles) {
+  __device__ __forceinline__ void rank_tiles() {
 #pragma unroll 1
     for (i32 index = thread(); index < num_tiles_; index += kThreads) {
-      const i32 own = bundles.longest_piece(line_[index]);
+      const i32 own = line_[index].longest_piece;
       i32 place = 0, rank = 0;
-#pragma unroll 1
+#pragma unroll 8
       for (i32 i = 0; i < num_tiles_; ++i) {
-        const i32 pieces = num_pieces(line_[i], bundles.equal), other = divide_up_steps(line_[i].num_steps, pieces);
+        const i32 other = line_[i].longest_piece;
         const bool is_before = other > own || (other == own && i < index);
         place += is_before ? 1 : 0;
-        rank += is_before ? pieces : 0;
+        rank += is_before ? line_[i].num_pieces : 0;
       }
       line_[place].by_length = index;
       line_[index].rank_begin = rank;
@@ -295,25 +298,31 @@ class PlanDecode {
     __syncthreads();
   }
 
-  // A piece of one head.
+  // A piece of one head: which of its tile's it is.
   struct Piece {
     i32 tile;
-    i32 pieces;  // of the tile's unit
     i32 piece;
-    i32 step_begin;
-    i32 step_end;
+
+    // Eleven bits are enough for tiles: a bundle has three pieces at most.
+    static constexpr u32 kTileBits = 11;
+    static_assert(plan_bundle_rounds * plan_max_bundles <= 1 << kTileBits);
+    __device__ __forceinline__ u32 packed() const { return static_cast<u32>(piece) << kTileBits | static_cast<u32>(tile); }
+    __device__ static __forceinline__ Piece unpacked(u32 word) { return {static_cast<i32>(word & ((1u << kTileBits) - 1)), static_cast<i32>(word >> kTileBits)}; }
   };
-  __device__ __forceinline__ Piece piece_at(const Bundles &bundles, i32 rank) const {
+  static constexpr u32 kNoPiece = 0xffffffffu;
+
+  __device__ __forceinline__ Piece piece_of_rank(i32 rank) const {
     const i32 place = tile_at(num_tiles_, rank, [&](i32 i) { return i + 1 < num_tiles_ ? line_[line_[i + 1].by_length].rank_begin : 0x7fffffff; });
     const i32 index = line_[place].by_length;
-    const LineTile &tile = line_[index];
-    const i32 pieces = num_pieces(tile, bundles.equal), piece = rank - tile.rank_begin;
-    return {index, pieces, piece, step_of_piece(tile.num_steps, pieces, piece), step_of_piece(tile.num_steps, pieces, piece + 1)};
+    return {index, rank - line_[index].rank_begin};
+  }
+  __device__ static __forceinline__ i32 step_begin_of(const LineTile &tile, i32 piece) {
+    return piece == 0 ? 0 : piece == tile.num_pieces ? tile.num_steps : step_of_piece(tile.num_steps, tile.num_pieces, piece);
   }
 
   // A thread a bundle. False: some bundle is too long.
   __device__ __forceinline__ bool deal_pieces(const Bundles &bundles, i32 num_pieces_of_all, i32 rounds) {
-    Shared::Dealt &dealt = shared_.dealt;
+    typename Shared::Dealt &dealt = shared_.dealt;
     const i32 bundle = thread();
     i32 steps = 0;
     u32 count = 0;
@@ -323,18 +332,21 @@ class PlanDecode {
       __syncthreads();
       if (bundle < bundles.num_bundles) {
         i32 place = 0;
-#pragma unroll 1
+#pragma unroll 8
         for (i32 i = 0; i < bundles.num_bundles; ++i) {
           const i32 other = dealt.steps[i];
           place += other < steps || (other == steps && i < bundle) ? 1 : 0;
         }
         const i32 rank = round * bundles.num_bundles + place;
-        dealt.rank[round][bundle] = rank < num_pieces_of_all ? rank : -1;
+        u32 word = kNoPiece;
         if (rank < num_pieces_of_all) {
-          const Piece piece = piece_at(bundles, rank);
-          steps += piece.step_end - piece.step_begin;
+          const Piece piece = piece_of_rank(rank);
+          const LineTile &tile = line_[piece.tile];
+          word = piece.packed();
+          steps += step_begin_of(tile, piece.piece + 1) - step_begin_of(tile, piece.piece);
           ++count;
         }
+        dealt.pieces[round][bundle] = word;
       }
       __syncthreads();
     }
@@ -348,19 +360,17 @@ class PlanDecode {
   }
 
   // Partials lie in the order of tiles, in a tile by head, in a head by piece.
-  __device__ __forceinline__ void place_partials(i32 equal) {
+  __device__ __forceinline__ void place_partials() {
     const i32 heads = p_.num_kv_heads;
 #pragma unroll 1
     for (i32 base = 0; base < num_tiles_; base += kThreads) {
       const i32 index = base + thread();
+      const i32 pieces = index < num_tiles_ ? line_[index].num_pieces : 1;
       u32 sums[3] = {0, 0, 0};
-      if (index < num_tiles_) {
-        const i32 pieces = num_pieces(line_[index], equal);
-        if (pieces > 1) {
-          sums[0] = static_cast<u32>(heads);
-          sums[1] = static_cast<u32>(pieces * heads);
-          sums[2] = static_cast<u32>(pieces * heads * line_[index].num_tokens * p_.group);
-        }
+      if (pieces > 1) {
+        sums[0] = static_cast<u32>(heads);
+        sums[1] = static_cast<u32>(pieces * heads);
+        sums[2] = static_cast<u32>(pieces * heads * line_[index].num_tokens * p_.group);
       }
       u32 totals[3];
       scan_.exclusive(sums, totals);
@@ -393,23 +403,26 @@ class PlanDecode {
       p_.cta_begin[cta] = item;
 #pragma unroll 1
       for (i32 round = 0; round < rounds; ++round) {
-        const i32 rank = dealt.rank[round][bundle];
-        if (rank >= 0) write_piece(piece_at(bundles, rank), head, item++);
+        const u32 word = dealt.pieces[round][bundle];
+        if (word != kNoPiece) write_piece(Piece::unpacked(word), head, item++);
       }
     }
   }
 
-  __device__ __forceinline__ void write_piece(const Piece &piece, i32 head, i32 item) const {
-    const LineTile &tile = line_[piece.tile];
-    const i32 of_tile = head * piece.pieces + piece.piece;
-    const i32 merge = piece.pieces == 1 ? -1 : tile.merge_begin + head;
-    const i32 row = piece.pieces == 1 ? -1 : tile.row_begin + of_tile * tile.num_tokens * p_.group;
-    store(p_.work, item, p_.max_work_items, work_item(p_, tile, piece.tile, head, 1, piece.step_begin, piece.step_end, row, merge));
-    if (piece.pieces == 1) return;
-    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
-    if (piece.piece == 0) {
-      store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, piece.pieces, 1, 0, 0});
+  __device__ __forceinline__ void write_piece(const Piece &at, i32 head, i32 item) const {
+    const LineTile &tile = line_[at.tile];
+    const i32 pieces = tile.num_pieces;
+    if (pieces == 1) {
+      store(p_.work, item, p_.max_work_items, work_item(p_, tile, at.tile, head, 1, 0, tile.num_steps, -1, -1));
+      return;
     }
+    const i32 of_tile = head * pieces + at.piece;
+    const i32 merge = tile.merge_begin + head;
+    const i32 row = tile.row_begin + of_tile * tile.num_tokens * p_.group;
+    store(p_.work, item, p_.max_work_items,
+          work_item(p_, tile, at.tile, head, 1, step_begin_of(tile, at.piece), step_begin_of(tile, at.piece + 1), row, merge));
+    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
+    if (at.piece == 0) store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, pieces, 1, 0, 0});
   }
 
   // ---- equal shares ----

@@ -17,6 +17,8 @@ struct LineTile {
   // Of units that are spread only:
   int item_end;       // items up to the end of this tile
   // Of bundles only:
+  int num_pieces;     // of a unit
+  int longest_piece;  // of them, in steps
   int by_length;      // which tile has this one's place if those with the longest pieces come first
   int rank_begin;     // which of all pieces of one head, the longest first, this tile's first is
   // Of both:

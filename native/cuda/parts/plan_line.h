@@ -189,8 +189,7 @@ struct Bundles {
 
   // False: the pieces of a tile's units are too short to be worth it.
   FP_PLAN_FUNCTION bool may_cut(const PlanDecodeParams &p, const LineTile &tile) const {
-    const int pieces = num_pieces(tile, equal);
-    return pieces == 1 || tile.num_steps / pieces >= min_steps(p, tile);
+    return tile.num_steps <= equal || tile.num_steps / num_pieces(tile, equal) >= min_steps(p, tile);
   }
 
   FP_PLAN_FUNCTION int longest_piece(const LineTile &tile) const { return divide_up_steps(tile.num_steps, num_pieces(tile, equal)); }
