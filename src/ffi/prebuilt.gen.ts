@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "8f7d6e825256b358e11f91f797c28ffb3588e0af97de6d6be5707c81c8aa7acf", bytes: 8821848 },
-  "linux-arm64": { sha256: "3b6b62f0ae2ace1501703633be6481253725d5728f361f6b4db7d51fe79fe0a6", bytes: 8203096 },
-  "darwin-arm64": { sha256: "6a108f497a6e7625915075434ff828e9a45e6d6f64d4283a959652d0e9841e01", bytes: 1237408 },
+  "linux-x64": { sha256: "ec63bce8d648f6638de230064ddc10510b63ec557956b34918e70288230edf0a", bytes: 8822056 },
+  "linux-arm64": { sha256: "e3209278d5abbfe1dec26f67ac600220aa011852b87139fc19dff919ebf1961c", bytes: 8203320 },
+  "darwin-arm64": { sha256: "b4e5de3a2294f489e926bb0e03a9c1351e54e9db50b50ade1e1b0cd657ab7c47", bytes: 1237408 },
 };

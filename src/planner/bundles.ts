@@ -4,7 +4,7 @@
  * Equal shares of so few units would cut nearly each of them: a CTA then ends one unit, starts another, and merges. Here a unit is cut only if it is longer
  * than an equal share, into the fewest equal pieces that are not. There are as many bundles as have a CTA for each KV head. The pieces of all units of a
  * head (a whole unit is one) are dealt out in rounds, the longest first: in each round every bundle gets one, the shortest bundle the longest. So bundles
- * are less equal than equal shares, which costs little on a GPU, where a CTA that ends early leaves its part of memory's rate to the others. If one would
+ * are less equal than equal shares (and now and then two pieces of one unit meet in one), which costs little on a GPU, where a CTA that ends early leaves its part of memory's rate to the others. If one would
  * be more than a tenth and four steps longer than an equal share, it is not done.
  *
  * Worked example: 16 requests of 512 to 1024 tokens, 32 KV heads, 264 CTAs. Eight bundles of two requests each, for 256 CTAs: 512 items and no merge. Equal
@@ -251,7 +251,7 @@ export class Bundles {
           of.rows = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS] * groupSize;
           of.row = this.#firstRow[tile] + piece * of.rows;
         }
-        of.isFree = of.begin === of.end || (of.begin >= freeBegin[tile] && of.end <= freeEnd[tile]);
+        of.isFree = of.begin >= freeBegin[tile] && of.end <= freeEnd[tile];
       }
       for (let head = 0; head < numKvHeads; head++) {
         for (let i = 0; i < count; i++) {

@@ -15,7 +15,7 @@ import { PlanDecodeArgs } from "../../src/ffi/structs.gen.ts";
 import { kvLen, type PageTable } from "../../src/formats/page_table.ts";
 import { PlanBuffer } from "../../src/plan_buffers/upload.ts";
 import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
-import { ctaBeginOfPlan, type Plan, planToJson, workItemOfPlan } from "../../src/planner/plan.ts";
+import { ctaBeginOfPlan, mergeOfPlan, type Plan, planToJson, workItemOfPlan } from "../../src/planner/plan.ts";
 import { createPlanner, type Planner } from "../../src/planner/planner.ts";
 import type { PlannerConfig } from "../../src/planner/problem.ts";
 import { IS_EMULATED, onEveryBackend } from "../support/backends.ts";
@@ -159,6 +159,16 @@ function kindOf(plan: Plan): string {
   return numTiles * numKvHeads > counts.length ? "whole units" : "spread, nothing cut";
 }
 
+/** The same, and of bundles with cut units what is cut. */
+function kindsOf(plan: Plan): string[] {
+  const kinds = [kindOf(plan)];
+  if (kinds[0] !== "bundles" || plan.numMerges === 0) return kinds;
+  if (plan.numKvHeads > 1) kinds.push("cut bundles of several heads");
+  const merges = Array.from({ length: plan.numMerges }, (_, merge) => mergeOfPlan(plan, merge));
+  if (merges.some(({ numTokens }) => numTokens > 1)) kinds.push("cut bundles of several tokens");
+  return kinds;
+}
+
 function assertSamePlan(made: Plan, host: Plan): void {
   if (Buffer.compare(Buffer.from(usedWords(made).buffer), Buffer.from(usedWords(host).buffer)) === 0) return;
   // Which field of which entry it is.
@@ -219,21 +229,68 @@ onEveryBackend("planning on the device", (device) => {
     }
   });
 
+  it("gives the host's plan of batches in bundles, some with cut units", async () => {
+    const seen = new Map<string, number>();
+    const numRounds = IS_EMULATED ? 60 : 200;
+    for (let round = 0; round < numRounds; round++) {
+      const random = new Random(100 + round);
+      const groupSize = random.pick([1, 4, 7]);
+      const numKvHeads = random.pick([1, 2, 3, 8]);
+      const numCtas = random.pick([13, 132, 264, 500]);
+      // One to three units a CTA.
+      const numRequests = Math.max(2, Math.floor((1 + 1.8 * random.next()) * numCtas / numKvHeads));
+      const maxQoLen = random.integer(1, Math.floor(16 / groupSize));
+      const planner = createPlanner({
+        numQoHeads: groupSize * numKvHeads,
+        numKvHeads,
+        headDimVo: 64,
+        causal: true,
+        windowLeft: random.pick([-1, -1, 900]),
+        limits: { numCtas, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 },
+        costs: GPU_COSTS,
+        capacity: {
+          maxTokens: numRequests * maxQoLen,
+          maxRequests: numRequests,
+          maxPages: numRequests * 250,
+          maxQoLen,
+        },
+      });
+      const partOfLong = random.pick([0, 0.05, 0.1, 0.2]);
+      const qoLens = Array.from({ length: numRequests }, () => random.integer(1, maxQoLen));
+      const kvLens = qoLens.map(() =>
+        random.next() < partOfLong ? random.integer(2000, 16000) : random.integer(600, 2000)
+      );
+      const { qoIndptr, pages } = plainProblem(random, qoLens, kvLens, 64);
+      const host = planner.plan({ qoIndptr, pages });
+      const made = await planOnDevice(device(), planner, numRequests, maxQoLen, { qoIndptr, pages: pages! });
+      assertSamePlan(made.plan, host);
+      for (const kind of kindsOf(host)) seen.set(kind, (seen.get(kind) ?? 0) + 1);
+    }
+    for (const kind of ["bundles", "cut bundles of several heads", "cut bundles of several tokens"]) {
+      assert.ok((seen.get(kind) ?? 0) >= numRounds / 10, `${kind}: ${seen.get(kind)} of ${numRounds} plans`);
+    }
+  });
+
   it("gives the host's plan where a rule just holds, or just fails", async () => {
     const random = new Random(4);
-    const compare = async (numCtas: number, steps: readonly number[], sharesBandwidth: boolean): Promise<string> => {
+    const compare = async (
+      numCtas: number,
+      steps: readonly number[],
+      sharesBandwidth: boolean,
+      numKvHeads = 1,
+    ): Promise<string> => {
       const planner = createPlanner({
-        numQoHeads: 4,
-        numKvHeads: 1,
+        numQoHeads: 4 * numKvHeads,
+        numKvHeads,
         headDimVo: 64,
         limits: { numCtas, decodeRows: 16, prefillRows: 128, decodeKvTile: 64, prefillKvTile: 64, prefillCtas: 0 },
         costs: { ...GPU_COSTS, sharesBandwidth },
-        capacity: { maxTokens: 64, maxRequests: 64, maxPages: 1000 },
+        capacity: { maxTokens: steps.length, maxRequests: steps.length, maxPages: 1000 },
       });
       const kvLens = steps.map((count) => 64 * count);
       const { qoIndptr, pages } = plainProblem(random, steps.map(() => 1), kvLens, 64);
       const host = planner.plan({ qoIndptr, pages });
-      assertSamePlan((await planOnDevice(device(), planner, 64, 1, { qoIndptr, pages: pages! })).plan, host);
+      assertSamePlan((await planOnDevice(device(), planner, steps.length, 1, { qoIndptr, pages: pages! })).plan, host);
       return kindOf(host);
     };
     // A share is as large as a smallest piece with its item, 3 x 64 + 128, or misses that by a step or less: cuts lie on a coarse grid below it.
@@ -262,5 +319,7 @@ onEveryBackend("planning on the device", (device) => {
     // Three rounds, the last short, and four.
     assert.equal(await compare(4, [3, 9, 3, 9, 9, 3, 9, 3, 3, 9, 3], true), "bundles");
     assert.notEqual(await compare(4, [5, 5, 5, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5], true), "bundles");
+    // More items than a plan has room for: 12 of 11.
+    assert.notEqual(await compare(4, [22, 5, 5, 5, 5], true, 2), "bundles");
   });
 });

@@ -143,6 +143,44 @@ describe("planner", () => {
     );
   });
 
+  it("forgets bundles with cut units when the next batch has equal shares", () => {
+    const random = new Random(3);
+    const config: PlannerConfig = {
+      numQoHeads: 32,
+      numKvHeads: 8,
+      headDimVo: 64,
+      causal: true,
+      limits: {
+        numCtas: 264,
+        decodeRows: 16,
+        prefillRows: 128,
+        decodeKvTile: 64,
+        prefillKvTile: 128,
+        prefillCtas: 132,
+      },
+      costs: GPU_COSTS,
+    };
+    const planner = createPlanner(config);
+    const lengthsOf = (
+      count: number,
+      longest: number,
+    ) => [longest, ...Array.from({ length: count - 1 }, (_, i) => 900 + 5 * i)];
+    const bundled = plainProblem(random, new Array(56).fill(1), lengthsOf(56, 9000), 16);
+    const shared = plainProblem(random, new Array(200).fill(1), lengthsOf(200, 9000), 16);
+    const mixed = plainProblem(random, [...new Array(56).fill(1), 700, 300], [...lengthsOf(56, 9000), 700, 300], 16);
+    const problems = [bundled, shared, mixed, shared, bundled];
+    const plans = problems.map((problem) => {
+      const plan = planner.plan(problem);
+      checkPlan(plan, problem, planner.config);
+      assert.deepEqual(usedWords(plan), usedWords(createPlanner(config).plan(problem)));
+      return { numMerges: plan.numMerges, numWorkItems: plan.numWorkItems };
+    });
+    // Units were cut in all of them, in the bundles only those of the longest request.
+    assert.ok(plans.every(({ numMerges }) => numMerges > 0));
+    assert.equal(plans[0].numMerges, 8);
+    assert.ok(plans[1].numMerges > 8);
+  });
+
   it("gives the same words for the same batch, whatever was planned before", () => {
     fc.assert(
       fc.property(configs, batches, batches, fc.boolean(), (config, batch, other, composes) => {

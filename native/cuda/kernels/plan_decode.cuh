@@ -264,7 +264,7 @@ class PlanDecode {
     for (i32 index = thread(); index < num_tiles_; index += kThreads) {
       LineTile &tile = line_[index];
       tile.num_pieces = num_pieces(tile, bundles.equal);
-      tile.longest_piece = tile.num_pieces == 1 ? tile.num_steps : divide_up_steps(tile.num_steps, tile.num_pieces);
+      tile.longest_piece = bundles.longest_piece(tile);
       pieces += static_cast<u32>(tile.num_pieces);
       if (!bundles.may_cut(p_, tile)) is_bad = 1;
     }
@@ -549,6 +549,7 @@ class PlanDecode {
 __device__ __forceinline__ void plan_decode(const PlanDecodeParams &p) {
   extern __shared__ __align__(16) u8 shared_memory[];
   __shared__ PlanDecode::Shared shared;
+  static_assert(sizeof(shared) + plan_line_in_shared * sizeof(LineTile) <= 48 * 1024);  // what a kernel may have without asking for more
   PlanDecode(p, shared, p.line != nullptr ? p.line : reinterpret_cast<LineTile *>(shared_memory)).run();
 }
 
