@@ -12,20 +12,10 @@ import { Bench } from "tinybench";
 import { BatchAttention, type Device, indptrOf, openDevice, pageTableFromLists } from "../mod.ts";
 import { createPlanner } from "../src/planner/planner.ts";
 import { formatCase, option } from "./support/cases.ts";
+import { H100_LIMITS } from "./support/h100_limits.ts";
 import { type ResultRow, resultsText, round } from "./support/results.ts";
 
 const HEADS = { numQoHeads: 32, numKvHeads: 8, headDim: 128 } as const;
-
-/** What fp_attention_limits gives there for these heads. */
-const H100_LIMITS = {
-  numCtas: 264,
-  decodeRows: 16,
-  prefillRows: 128,
-  decodeKvTile: 64,
-  prefillKvTile: 128,
-  prefillCtas: 132,
-  readsStarts: true,
-};
 
 /** Requests of uneven lengths around 1000 tokens, in pages of 16. */
 function batchOf(b: number, qoLen: number) {

@@ -103,12 +103,12 @@ class PlanDecode {
 
   void give_pieces(int longest) {
     for (int index = 0; index < num_tiles(); index++) {
-      const LineTile &tile = line_[static_cast<size_t>(index)];
-      const int pieces = num_pieces(tile, longest);
+      LineTile &tile = line_[static_cast<size_t>(index)];
+      tile.num_pieces = num_pieces(tile, longest);
       for (int head = 0; head < p_.num_kv_heads; head++) {
-        if (pieces == 1) put_item(work_item(p_, tile, index, head, 1, 0, tile.num_steps, -1, -1));
-        for (int piece = 0; pieces > 1 && piece < pieces; piece++) {
-          put_piece(index, head, step_of_piece(tile.num_steps, pieces, piece), step_of_piece(tile.num_steps, pieces, piece + 1));
+        if (tile.num_pieces == 1) put_item(work_item(p_, tile, index, head, 1, 0, tile.num_steps, -1, -1));
+        for (int piece = 0; tile.num_pieces > 1 && piece < tile.num_pieces; piece++) {
+          put_piece(index, head, step_of_piece(tile, piece), step_of_piece(tile, piece + 1));
         }
       }
     }
@@ -124,13 +124,13 @@ class PlanDecode {
     std::vector<Piece> pieces;
     const auto tile_of = [&](int index) -> const LineTile & { return line_[static_cast<size_t>(index)]; };
     for (int index = 0; index < num_tiles(); index++) {
-      if (!bundles.may_cut(p_, tile_of(index))) return false;
-      for (int piece = 0; piece < num_pieces(tile_of(index), bundles.equal); piece++) pieces.push_back({index, piece});
+      LineTile &tile = line_[static_cast<size_t>(index)];
+      if (!bundles.cut(p_, tile)) return false;
+      for (int piece = 0; piece < tile.num_pieces; piece++) pieces.push_back({index, piece});
       if (pieces.size() > static_cast<size_t>(bundles.most_pieces)) return false;
     }
     std::stable_sort(pieces.begin(), pieces.end(),
-                     [&](const Piece &a, const Piece &b) { return bundles.longest_piece(tile_of(a.tile)) > bundles.longest_piece(tile_of(b.tile)); });
-    const auto step_of = [&](const Piece &at, int piece) { return step_of_piece(tile_of(at.tile).num_steps, num_pieces(tile_of(at.tile), bundles.equal), piece); };
+                     [&](const Piece &a, const Piece &b) { return tile_of(a.tile).longest_piece > tile_of(b.tile).longest_piece; });
 
     struct Bundle {
       int steps;
@@ -144,7 +144,7 @@ class PlanDecode {
       for (size_t i = 0; i < order.size() && next + i < pieces.size(); i++) {
         Bundle &bundle = dealt[order[i]];
         const Piece &piece = pieces[next + i];
-        bundle.steps += step_of(piece, piece.piece + 1) - step_of(piece, piece.piece);
+        bundle.steps += step_of_piece(tile_of(piece.tile), piece.piece + 1) - step_of_piece(tile_of(piece.tile), piece.piece);
         bundle.pieces.push_back(piece);
         if (bundle.steps > bundles.most_steps) return false;
       }
@@ -155,7 +155,7 @@ class PlanDecode {
       tile.merge_begin = num_merges_;
       tile.partial_begin = num_partials_;
       tile.row_begin = num_rows_;
-      const int count = num_pieces(tile, bundles.equal);
+      const int count = tile.num_pieces;
       if (count == 1) continue;
       for (int head = 0; head < p_.num_kv_heads; head++) {
         put(p_.merges, num_merges_++, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, num_partials_, count, 1, 0, 0});
@@ -169,9 +169,10 @@ class PlanDecode {
       const int head = cta % p_.num_kv_heads;
       for (const Piece &piece : dealt[static_cast<size_t>(cta / p_.num_kv_heads)].pieces) {
         const LineTile &tile = tile_of(piece.tile);
-        const int count = num_pieces(tile, bundles.equal);
-        const int row = count == 1 ? -1 : tile.row_begin + (head * count + piece.piece) * tile.num_tokens * p_.group;
-        put_item(work_item(p_, tile, piece.tile, head, 1, step_of(piece, piece.piece), step_of(piece, piece.piece + 1), row, count == 1 ? -1 : tile.merge_begin + head));
+        const bool is_cut = tile.num_pieces > 1;
+        const int row = tile.row_begin + (head * tile.num_pieces + piece.piece) * tile.num_tokens * p_.group;
+        put_item(work_item(p_, tile, piece.tile, head, 1, step_of_piece(tile, piece.piece), step_of_piece(tile, piece.piece + 1), is_cut ? row : -1,
+                           is_cut ? tile.merge_begin + head : -1));
       }
     }
     return true;

@@ -3,7 +3,7 @@ import type { Platform } from "./platform.ts";
 
 /** The committed libraries: what a file must be to be loaded. */
 export const PREBUILT: Readonly<Partial<Record<Platform, { sha256: string; bytes: number }>>> = {
-  "linux-x64": { sha256: "ec63bce8d648f6638de230064ddc10510b63ec557956b34918e70288230edf0a", bytes: 8822056 },
-  "linux-arm64": { sha256: "e3209278d5abbfe1dec26f67ac600220aa011852b87139fc19dff919ebf1961c", bytes: 8203320 },
-  "darwin-arm64": { sha256: "b4e5de3a2294f489e926bb0e03a9c1351e54e9db50b50ade1e1b0cd657ab7c47", bytes: 1237408 },
+  "linux-x64": { sha256: "41b70a8d3f3186ef6981341d7651a072892f5a3c640c58e56f65595dafe91082", bytes: 8821672 },
+  "linux-arm64": { sha256: "e2e0ad4137f03514efda22dd709ce231e185cb46c8d3726d5b6f0886f4b09bb3", bytes: 8202856 },
+  "darwin-arm64": { sha256: "807bf847055be5739186649fe604b8248ede537feb365f7c61b45807f5839063", bytes: 1237248 },
 };

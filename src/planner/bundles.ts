@@ -14,6 +14,7 @@
  */
 import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import { numPiecesOf, stepOfPiece } from "./equal_pieces.ts";
 import { Order } from "./order.ts";
 import type { CheckedConfig } from "./problem.ts";
 import { type Scheduler, writeItem } from "./schedule.ts";
@@ -46,9 +47,9 @@ export class Bundles {
   readonly #config: CheckedConfig;
   readonly #tileOrder = new Order();
   readonly #bundleOrder = new Order();
-  /** By tile: pieces of a unit, steps of the longest of them below 0, and if it is cut, its first partial and that one's row. */
+  /** By tile: pieces of a unit, steps of the longest of them, and if it is cut, its first partial and that one's row. */
   #numPieces = new Int32Array(0);
-  #shortness = new Int32Array(0);
+  #longest = new Int32Array(0);
   #firstPartial = new Int32Array(0);
   #firstRow = new Int32Array(0);
   /** Of each piece of one KV head, the longest first: its tile, and which of the tile's it is. */
@@ -106,27 +107,21 @@ export class Bundles {
     const { shareTiles, shareCount, numSteps, count } = tiles;
     if (this.#numPieces.length < count) {
       this.#numPieces = new Int32Array(2 * count);
-      this.#shortness = new Int32Array(2 * count);
+      this.#longest = new Int32Array(2 * count);
       this.#firstPartial = new Int32Array(2 * count);
       this.#firstRow = new Int32Array(2 * count);
     }
     const piecesOf = this.#numPieces;
-    const shortness = this.#shortness;
+    const longest = this.#longest;
     let sum = 0;
     for (let place = 0; place < shareCount; place++) {
       const tile = shareTiles[place];
       const steps = numSteps[tile];
-      if (steps <= equal) {
-        piecesOf[tile] = 1;
-        shortness[tile] = -steps;
-        sum++;
-        continue;
-      }
-      const pieces = Math.ceil(steps / equal);
+      const pieces = numPiecesOf(steps, equal);
       const numTokens = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS];
-      if (Math.floor(steps / pieces) < scheduler.minStepsOfDecode(numTokens)) return 0;
+      if (pieces > 1 && Math.floor(steps / pieces) < scheduler.minStepsOfDecode(numTokens)) return 0;
       piecesOf[tile] = pieces;
-      shortness[tile] = -Math.ceil(steps / pieces);
+      longest[tile] = Math.ceil(steps / pieces);
       sum += pieces;
     }
     return sum;
@@ -134,7 +129,7 @@ export class Bundles {
 
   /** Writes which piece comes where if the longest come first; of those of one length, the first. */
   #rank({ shareTiles, shareCount }: TileList, numPieces: number): void {
-    const order = this.#tileOrder.of(shareTiles, shareCount, this.#shortness);
+    const order = this.#tileOrder.of(shareTiles, shareCount, this.#longest, "greatest");
     if (this.#tileOf.length < numPieces) {
       this.#tileOf = new Int32Array(2 * numPieces);
       this.#pieceOf = new Int32Array(2 * numPieces);
@@ -165,7 +160,7 @@ export class Bundles {
     let longest = 0;
     let rank = 0;
     for (let round = 0; round < numRounds; round++) {
-      const order = this.#bundleOrder.of(undefined, numBundles, steps);
+      const order = this.#bundleOrder.of(undefined, numBundles, steps, "least");
       const roundAt = round * numBundles;
       for (let place = 0; place < numBundles; place++) {
         const bundle = order[place];
@@ -278,9 +273,4 @@ export class Bundles {
       }
     }
   }
-}
-
-/** The step at which a piece of a unit begins. */
-function stepOfPiece(numSteps: number, numPieces: number, piece: number): number {
-  return Math.floor(piece * numSteps / numPieces);
 }

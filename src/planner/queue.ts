@@ -20,6 +20,7 @@
  */
 import { WORK_ITEM } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import { Order } from "./order.ts";
 import type { PieceSchedule } from "./piece_schedule.ts";
 import type { CheckedConfig } from "./problem.ts";
 import type { Scheduler } from "./schedule.ts";
@@ -42,11 +43,11 @@ export class Queue {
   /** Whole items of the last schedule. */
   numItems = 0;
   readonly #config: CheckedConfig;
+  readonly #bySteps = new Order();
+  /** Tiles, those of the most steps first. */
   #order: Int32Array = new Int32Array(0);
   #pieceKeys: Float64Array = new Float64Array(0);
   #pieceWords: Int32Array = new Int32Array(0);
-  /** First place of each number of steps, from the most to the fewest. */
-  #places: Int32Array = new Int32Array(64);
 
   /** For plans of one config. */
   constructor(config: CheckedConfig) {
@@ -150,25 +151,7 @@ export class Queue {
     scheduler.cut(words, layout, this.#order, begin, end, cost * numKvHeads, numCtas, -1, true);
   }
 
-  /** Counting sort by steps, the most first; tiles of as many steps stay in order. */
   #sort({ queueTiles, queueCount, numSteps }: TileList): void {
-    if (this.#order.length < queueCount) this.#order = new Int32Array(queueCount + (queueCount >> 1));
-    let most = 0;
-    let isSorted = true;
-    for (let i = 0; i < queueCount; i++) {
-      const steps = numSteps[queueTiles[i]];
-      if (steps > most) most = steps;
-      if (i > 0 && steps > numSteps[queueTiles[i - 1]]) isSorted = false;
-    }
-    const order = this.#order;
-    if (isSorted) {
-      for (let i = 0; i < queueCount; i++) order[i] = queueTiles[i];
-      return;
-    }
-    if (this.#places.length < most + 2) this.#places = new Int32Array(most + 2 + (most >> 1));
-    const places = this.#places.fill(0, 0, most + 2);
-    for (let i = 0; i < queueCount; i++) places[most - numSteps[queueTiles[i]] + 1]++;
-    for (let s = 1; s <= most + 1; s++) places[s] += places[s - 1];
-    for (let i = 0; i < queueCount; i++) order[places[most - numSteps[queueTiles[i]]]++] = queueTiles[i];
+    this.#order = this.#bySteps.of(queueTiles, queueCount, numSteps, "greatest");
   }
 }

@@ -15,6 +15,7 @@
  */
 import { ROW_TILE } from "../ffi/structs.gen.ts";
 import type { PlanLayout } from "../plan_buffers/layout.ts";
+import { numPiecesOf, stepOfPiece } from "./equal_pieces.ts";
 import type { CheckedConfig } from "./problem.ts";
 import { type Scheduler, writeItem } from "./schedule.ts";
 import type { TileList } from "./tiles.ts";
@@ -45,7 +46,7 @@ export function spreadUnits(
     const numTokens = words[tilesOffset + tile * TILE_WORDS + TILE_NUM_TOKENS];
     const numRows = numTokens * groupSize;
     const steps = numSteps[tile];
-    const numPieces = piecesOf(steps, longest);
+    const numPieces = numPiecesOf(steps, longest);
     const begin = kvBegin[tile];
     const firstKv = begin - begin % decodeKvTile;
     for (let head = 0; head < numKvHeads; head++) {
@@ -53,7 +54,7 @@ export function spreadUnits(
       let pieceEnd = begin;
       for (let piece = 1; piece <= numPieces; piece++) {
         const pieceBegin = pieceEnd;
-        pieceEnd = piece === numPieces ? kvEnd[tile] : firstKv + Math.floor(piece * steps / numPieces) * decodeKvTile;
+        pieceEnd = piece === numPieces ? kvEnd[tile] : firstKv + stepOfPiece(steps, numPieces, piece) * decodeKvTile;
         const isFree = pieceBegin === pieceEnd || (pieceBegin >= freeBegin[tile] && pieceEnd <= freeEnd[tile]);
         const hasPartial = numPieces > 1 || isPartial[tile] === 1;
         writeItem(
@@ -76,11 +77,6 @@ export function spreadUnits(
   words.fill(item, ctaBeginOffset + cta, ctaBeginOffset + numCtas + 1);
   scheduler.numWorkItems = item;
   scheduler.numPartialRows = partialRows;
-}
-
-/** Pieces of a unit, none longer than `longest` steps. */
-function piecesOf(steps: number, longest: number): number {
-  return steps <= longest ? 1 : Math.ceil(steps / longest);
 }
 
 /**
@@ -106,7 +102,7 @@ export function stepsOfPieces(
   while (shortest < longest) {
     const middle = (shortest + longest) >> 1;
     let count = 0;
-    for (let place = 0; place < shareCount; place++) count += piecesOf(numSteps[shareTiles[place]], middle);
+    for (let place = 0; place < shareCount; place++) count += numPiecesOf(numSteps[shareTiles[place]], middle);
     if (count <= most) longest = middle;
     else shortest = middle + 1;
   }

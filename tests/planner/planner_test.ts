@@ -9,6 +9,7 @@ import { CPU_COSTS, GPU_COSTS } from "../../src/planner/cost.ts";
 import { loadsOfPlan, totalsOf } from "../../src/planner/loads.ts";
 import { createPlanner } from "../../src/planner/planner.ts";
 import type { PlannerConfig } from "../../src/planner/problem.ts";
+import { H100_LIMITS } from "../../bench/support/h100_limits.ts";
 import { checkPlan } from "../support/plan_check.ts";
 import { usedWords } from "../support/plan_words.ts";
 import { composedProblem, plainProblem } from "../support/problems.ts";
@@ -150,14 +151,7 @@ describe("planner", () => {
       numKvHeads: 8,
       headDimVo: 64,
       causal: true,
-      limits: {
-        numCtas: 264,
-        decodeRows: 16,
-        prefillRows: 128,
-        decodeKvTile: 64,
-        prefillKvTile: 128,
-        prefillCtas: 132,
-      },
+      limits: H100_LIMITS,
       costs: GPU_COSTS,
     };
     const planner = createPlanner(config);

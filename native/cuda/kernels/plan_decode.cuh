@@ -169,39 +169,60 @@ class PlanDecode {
     }
   }
 
+  // ---- pieces of units, of one length ----
+
+  // Where those of each tile go: items, if they are in the order of tiles; merges and partials of units that are cut, in the order of tiles, in a tile by
+  // head, in a head by piece.
+  __device__ __forceinline__ void place_pieces() {
+    const u32 heads = static_cast<u32>(p_.num_kv_heads);
+#pragma unroll 1
+    for (i32 base = 0; base < num_tiles_; base += kThreads) {
+      const i32 index = base + thread();
+      const u32 pieces = index < num_tiles_ ? static_cast<u32>(line_[index].num_pieces) * heads : 0;
+      const u32 partials = pieces > heads ? pieces : 0;
+      u32 sums[3] = {pieces, partials, partials == 0 ? 0 : partials * static_cast<u32>(line_[index].num_tokens * p_.group)};
+      u32 totals[3];
+      scan_.exclusive(sums, totals);
+      // A unit has a partial for each piece, and then a merge; or one piece and neither.
+      if (index < num_tiles_) {
+        LineTile &tile = line_[index];
+        tile.item_end = static_cast<i32>(num_items_ + sums[0] + pieces);
+        tile.merge_begin = static_cast<i32>(num_merges_ + heads * threadIdx.x - (sums[0] - sums[1]));
+        tile.partial_begin = static_cast<i32>(num_partials_ + sums[1]);
+        tile.row_begin = static_cast<i32>(num_rows_ + sums[2]);
+      }
+      num_items_ += totals[0];
+      num_merges_ += heads * static_cast<u32>(min(num_tiles_ - base, kThreads)) - (totals[0] - totals[1]);
+      num_partials_ += totals[1];
+      num_rows_ += totals[2];
+    }
+    __syncthreads();
+  }
+
+  // Writes an item, and if its unit is cut, its partial and with the first piece the merge. Gives the item.
+  __device__ __forceinline__ WorkItem write_piece(i32 index, i32 head, i32 piece, i32 item) const {
+    const LineTile &tile = line_[index];
+    const bool is_cut = tile.num_pieces > 1;
+    const i32 of_tile = head * tile.num_pieces + piece;
+    const i32 merge = is_cut ? tile.merge_begin + head : -1;
+    const i32 row = is_cut ? tile.row_begin + of_tile * tile.num_tokens * p_.group : -1;
+    const WorkItem work = work_item(p_, tile, index, head, 1, step_of_piece(tile, piece), step_of_piece(tile, piece + 1), row, merge);
+    store(p_.work, item, p_.max_work_items, work);
+    if (!is_cut) return work;
+    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
+    if (piece == 0) {
+      store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, tile.num_pieces, 1, 0, 0});
+    }
+    return work;
+  }
+
   // ---- units that are spread ----
 
   // `longest`: steps of a piece.
   __device__ __forceinline__ void give_pieces(i32 longest) {
-    const i32 heads = p_.num_kv_heads;
-    // There are no more tiles than CTAs; a chunk at a time.
-#pragma unroll 1
-    for (i32 base = 0; base < num_tiles_; base += kThreads) {
-      const i32 index = base + thread();
-      i32 pieces = 0, rows = 0;
-      if (index < num_tiles_) {
-        pieces = num_pieces(line_[index], longest);
-        rows = line_[index].num_tokens * p_.group;
-      }
-      const bool is_cut = pieces > 1;
-      u32 sums[3] = {static_cast<u32>(pieces * heads), is_cut ? static_cast<u32>(pieces * heads) << 16 | static_cast<u32>(heads) : 0, is_cut ? static_cast<u32>(pieces * heads * rows) : 0};
-      const u32 own = sums[0];
-      u32 totals[3];
-      scan_.exclusive(sums, totals);
-      if (index < num_tiles_) {
-        LineTile &tile = line_[index];
-        tile.item_end = static_cast<i32>(num_items_ + sums[0] + own);
-        tile.merge_begin = static_cast<i32>(num_merges_ + (sums[1] & 0xffffu));
-        tile.partial_begin = static_cast<i32>(num_partials_ + (sums[1] >> 16));
-        tile.row_begin = static_cast<i32>(num_rows_ + sums[2]);
-      }
-      num_items_ += totals[0];
-      num_merges_ += totals[1] & 0xffffu;
-      num_partials_ += totals[1] >> 16;
-      num_rows_ += totals[2];
-    }
-    __syncthreads();
-    for (i32 item = thread(); item < static_cast<i32>(num_items_); item += kThreads) write_piece(item);
+    for (i32 index = thread(); index < num_tiles_; index += kThreads) line_[index].num_pieces = num_pieces(line_[index], longest);
+    place_pieces();
+    for (i32 item = thread(); item < static_cast<i32>(num_items_); item += kThreads) write_spread(item);
     for (i32 cta = thread(); cta <= p_.num_ctas; cta += kThreads) p_.cta_begin[cta] = min(cta, static_cast<i32>(num_items_));
   }
 
@@ -211,24 +232,13 @@ class PlanDecode {
     for (cta += thread(); cta < p_.num_ctas; cta += kThreads) store(p_.starts, cta, p_.num_ctas, CtaStart{});
   }
 
-  __device__ __forceinline__ void write_piece(i32 item) const {
+  __device__ __forceinline__ void write_spread(i32 item) const {
     const i32 index = tile_at(num_tiles_, item, [&](i32 i) { return line_[i].item_end; });
-    const LineTile &tile = line_[index];
     const i32 of_tile = item - (index == 0 ? 0 : line_[index - 1].item_end);
-    const i32 pieces = (tile.item_end - (index == 0 ? 0 : line_[index - 1].item_end)) / p_.num_kv_heads;
-    const i32 head = of_tile / pieces, piece = of_tile - head * pieces;
-    const i32 merge = tile.merge_begin + head;
-    const i32 row = tile.row_begin + of_tile * tile.num_tokens * p_.group;
-    const i32 step_begin = step_of_piece(tile.num_steps, pieces, piece), step_end = step_of_piece(tile.num_steps, pieces, piece + 1);
-    const WorkItem work = work_item(p_, tile, index, head, 1, step_begin, step_end, pieces == 1 ? -1 : row, pieces == 1 ? -1 : merge);
-    store(p_.work, item, p_.max_work_items, work);
+    const i32 head = of_tile / line_[index].num_pieces;
+    const WorkItem work = write_piece(index, head, of_tile - head * line_[index].num_pieces, item);
     // Of the tile as read_requests() wrote it, if it had room.
     if (p_.starts != nullptr && index < p_.max_tiles) store(p_.starts, item, p_.num_ctas, cta_start(p_, p_.tiles[index], work));
-    if (pieces == 1) return;
-    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
-    if (piece == 0) {
-      store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, pieces, 1, 0, 0});
-    }
   }
 
   // The fewest steps of the longest piece with which there is a CTA for each piece. A warp tries a number, all warps as many numbers at a time.
@@ -262,11 +272,8 @@ class PlanDecode {
     u32 pieces = 0, is_bad = 0;
 #pragma unroll 1
     for (i32 index = thread(); index < num_tiles_; index += kThreads) {
-      LineTile &tile = line_[index];
-      tile.num_pieces = num_pieces(tile, bundles.equal);
-      tile.longest_piece = bundles.longest_piece(tile);
-      pieces += static_cast<u32>(tile.num_pieces);
-      if (!bundles.may_cut(p_, tile)) is_bad = 1;
+      if (!bundles.cut(p_, line_[index])) is_bad = 1;
+      pieces += static_cast<u32>(line_[index].num_pieces);
     }
     // No tile has more pieces than there are CTAs.
     pieces = collective_.sum(pieces);
@@ -274,7 +281,11 @@ class PlanDecode {
     rank_tiles();
     const i32 rounds = bundles.num_rounds(static_cast<i32>(pieces));
     if (!deal_pieces(bundles, static_cast<i32>(pieces), rounds)) return false;
-    if (pieces > static_cast<u32>(num_tiles_)) place_partials();
+    if (pieces > static_cast<u32>(num_tiles_)) {
+      place_pieces();
+    } else {
+      num_items_ = pieces * static_cast<u32>(p_.num_kv_heads);
+    }
     write_bundles(bundles, rounds);
     return true;
   }
@@ -316,9 +327,6 @@ class PlanDecode {
     const i32 index = line_[place].by_length;
     return {index, rank - line_[index].rank_begin};
   }
-  __device__ static __forceinline__ i32 step_begin_of(const LineTile &tile, i32 piece) {
-    return piece == 0 ? 0 : piece == tile.num_pieces ? tile.num_steps : step_of_piece(tile.num_steps, tile.num_pieces, piece);
-  }
 
   // A thread a bundle. False: some bundle is too long.
   __device__ __forceinline__ bool deal_pieces(const Bundles &bundles, i32 num_pieces_of_all, i32 rounds) {
@@ -343,7 +351,7 @@ class PlanDecode {
           const Piece piece = piece_of_rank(rank);
           const LineTile &tile = line_[piece.tile];
           word = piece.packed();
-          steps += step_begin_of(tile, piece.piece + 1) - step_begin_of(tile, piece.piece);
+          steps += step_of_piece(tile, piece.piece + 1) - step_of_piece(tile, piece.piece);
           ++count;
         }
         dealt.pieces[round][bundle] = word;
@@ -354,37 +362,8 @@ class PlanDecode {
     u32 sums[1] = {count}, totals[1];
     scan_.exclusive(sums, totals);
     if (bundle < bundles.num_bundles) dealt.begin[bundle] = static_cast<i32>(sums[0]);
-    num_items_ = totals[0] * static_cast<u32>(p_.num_kv_heads);
     __syncthreads();
     return true;
-  }
-
-  // Partials lie in the order of tiles, in a tile by head, in a head by piece.
-  __device__ __forceinline__ void place_partials() {
-    const i32 heads = p_.num_kv_heads;
-#pragma unroll 1
-    for (i32 base = 0; base < num_tiles_; base += kThreads) {
-      const i32 index = base + thread();
-      const i32 pieces = index < num_tiles_ ? line_[index].num_pieces : 1;
-      u32 sums[3] = {0, 0, 0};
-      if (pieces > 1) {
-        sums[0] = static_cast<u32>(heads);
-        sums[1] = static_cast<u32>(pieces * heads);
-        sums[2] = static_cast<u32>(pieces * heads * line_[index].num_tokens * p_.group);
-      }
-      u32 totals[3];
-      scan_.exclusive(sums, totals);
-      if (index < num_tiles_) {
-        LineTile &tile = line_[index];
-        tile.merge_begin = static_cast<i32>(num_merges_ + sums[0]);
-        tile.partial_begin = static_cast<i32>(num_partials_ + sums[1]);
-        tile.row_begin = static_cast<i32>(num_rows_ + sums[2]);
-      }
-      num_merges_ += totals[0];
-      num_partials_ += totals[1];
-      num_rows_ += totals[2];
-    }
-    __syncthreads();
   }
 
   // A thread a CTA.
@@ -404,25 +383,11 @@ class PlanDecode {
 #pragma unroll 1
       for (i32 round = 0; round < rounds; ++round) {
         const u32 word = dealt.pieces[round][bundle];
-        if (word != kNoPiece) write_piece(Piece::unpacked(word), head, item++);
+        if (word == kNoPiece) continue;
+        const Piece piece = Piece::unpacked(word);
+        write_piece(piece.tile, head, piece.piece, item++);
       }
     }
-  }
-
-  __device__ __forceinline__ void write_piece(const Piece &at, i32 head, i32 item) const {
-    const LineTile &tile = line_[at.tile];
-    const i32 pieces = tile.num_pieces;
-    if (pieces == 1) {
-      store(p_.work, item, p_.max_work_items, work_item(p_, tile, at.tile, head, 1, 0, tile.num_steps, -1, -1));
-      return;
-    }
-    const i32 of_tile = head * pieces + at.piece;
-    const i32 merge = tile.merge_begin + head;
-    const i32 row = tile.row_begin + of_tile * tile.num_tokens * p_.group;
-    store(p_.work, item, p_.max_work_items,
-          work_item(p_, tile, at.tile, head, 1, step_begin_of(tile, at.piece), step_begin_of(tile, at.piece + 1), row, merge));
-    store(p_.partials, tile.partial_begin + of_tile, p_.max_partials, row);
-    if (at.piece == 0) store(p_.merges, merge, p_.max_merges, MergeItem{tile.token_begin, tile.num_tokens, head, tile.partial_begin + of_tile, pieces, 1, 0, 0});
   }
 
   // ---- equal shares ----

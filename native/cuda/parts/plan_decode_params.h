@@ -14,17 +14,16 @@ struct LineTile {
   int kv_end;
   int free_begin;  // what every row sees: no mask needed between
   int free_end;
-  // Of units that are spread only:
-  int item_end;       // items up to the end of this tile
-  // Of bundles only:
+  // Of units that are spread, and of bundles:
   int num_pieces;     // of a unit
-  int longest_piece;  // of them, in steps
-  int by_length;      // which tile has this one's place if those with the longest pieces come first
-  int rank_begin;     // which of all pieces of one head, the longest first, this tile's first is
-  // Of both:
+  int item_end;       // items up to the end of this tile, if they are in the order of tiles
   int merge_begin;    // first merge of its units
   int partial_begin;  // first entry of partials
   int row_begin;      // first workspace row
+  // Of bundles only:
+  int longest_piece;  // in steps
+  int by_length;      // which tile has this one's place if those with the longest pieces come first
+  int rank_begin;     // which of all pieces of one head, the longest first, this tile's first is
 };
 
 struct PlanDecodeParams {

@@ -1,4 +1,4 @@
-// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, spread.ts, bundles.ts, shares.ts, schedule.ts) as functions of one request, one share or one item, so that
+// plan_line.h: the arithmetic of a plan of decode tiles (src/planner/tiles.ts, equal_pieces.ts, spread.ts, bundles.ts, shares.ts, schedule.ts) as functions of one request, one share or one item, so that
 // threads can do them side by side. Plain C++: the kernel and the CPU backend plan by the same.
 #pragma once
 #include "plan_decode_params.h"
@@ -164,7 +164,11 @@ struct SpreadSearch {
 // Pieces of a tile's unit, none longer than `longest` steps.
 FP_PLAN_FUNCTION int num_pieces(const LineTile &tile, int longest) { return tile.num_steps <= longest ? 1 : divide_up_steps(tile.num_steps, longest); }
 
-FP_PLAN_FUNCTION int step_of_piece(int num_steps, int pieces, int piece) { return static_cast<int>(static_cast<long long>(piece) * num_steps / pieces); }
+// The step at which a piece of a tile's unit begins; of piece num_pieces, the end.
+FP_PLAN_FUNCTION int step_of_piece(const LineTile &tile, int piece) {
+  if (piece == 0 || piece == tile.num_pieces) return piece == 0 ? 0 : tile.num_steps;
+  return static_cast<int>(static_cast<long long>(piece) * tile.num_steps / tile.num_pieces);
+}
 
 // ---- bundles: up to three whole units a CTA, long ones with short ones, or equal pieces of the longest ----
 
@@ -187,12 +191,13 @@ struct Bundles {
     may_bundle = p.shares_bandwidth && num_tiles <= most_pieces && num_bundles > 0 && num_bundles <= plan_max_bundles;
   }
 
-  // False: the pieces of a tile's units are too short to be worth it.
-  FP_PLAN_FUNCTION bool may_cut(const PlanDecodeParams &p, const LineTile &tile) const {
-    return tile.num_steps <= equal || tile.num_steps / num_pieces(tile, equal) >= min_steps(p, tile);
+  // Says how many pieces a tile's units have. False: they are too short to be worth it.
+  FP_PLAN_FUNCTION bool cut(const PlanDecodeParams &p, LineTile &tile) const {
+    tile.num_pieces = num_pieces(tile, equal);
+    tile.longest_piece = tile.num_pieces == 1 ? tile.num_steps : divide_up_steps(tile.num_steps, tile.num_pieces);
+    return tile.num_pieces == 1 || tile.num_steps / tile.num_pieces >= min_steps(p, tile);
   }
 
-  FP_PLAN_FUNCTION int longest_piece(const LineTile &tile) const { return divide_up_steps(tile.num_steps, num_pieces(tile, equal)); }
   FP_PLAN_FUNCTION int num_rounds(int num_pieces_of_all) const { return divide_up_steps(num_pieces_of_all, num_bundles); }
 };
 
