@@ -65,9 +65,13 @@ class DecodeLoop {
     if (thread < kMergeThreads) Ring::prepare(shared.ring_states[__shfl_sync(0xffffffffu, thread / 32, 0)], thread % 32);
   }
 
-  // What a CTA without a start reads soon, fetched into L2 by all of them together: the plan and q.
-  static __device__ __forceinline__ void prefetch(const AttentionParams &p, u32 thread) {
-    prefetch_plan(p, thread / 32, thread % 32);
+  // What is read soon, fetched into L2 by all CTAs together: q and the plan, or, if no more is needed, what it says of merges.
+  static __device__ __forceinline__ void prefetch(const AttentionParams &p, u32 thread, bool whole_plan = true) {
+    if (whole_plan) {
+      prefetch_plan(p, thread / 32, thread % 32);
+    } else if (thread / 32 == 3) {
+      prefetch_merges(p, thread % 32);
+    }
     if constexpr (kQueriesFirst) prefetch_queries(p, thread);
   }
 

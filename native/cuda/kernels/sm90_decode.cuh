@@ -10,20 +10,20 @@ __device__ __forceinline__ void decode_sm90(const PrefillParams90 &params) {
   extern __shared__ __align__(1024) u8 shared_memory[];
   using Ring = BoxRing<Traits>;
   const AttentionParams &p = params.attention;
-  // By warps that have less to do: the engine reads the maps from memory, and no copy begins before.
+  const CtaWords words(p, threadIdx.x % 32);
+  // While those are on their way: the engine reads the maps from memory, and no copy begins before they are there.
   if (threadIdx.x == 96) ptx::tma_prefetch(params.k_map);
   if (threadIdx.x == 64) ptx::tma_prefetch(params.v_map);
-  const CtaWords words(p, threadIdx.x % 32);
   using Decode = DecodeLoop<Traits, Ring>;
   auto &shared = *reinterpret_cast<DecodeShared<Traits, Ring> *>(shared_memory);
   Decode::prepare(params, shared);
   // Who has a start needs nothing else of the plan before its end.
   const bool may_start = p.cta_places.start_words != 0;
-  if (!may_start) Decode::prefetch(p, threadIdx.x);
-  const ItemStart start = words.start(p);
+  Decode::prefetch(p, threadIdx.x, !may_start);
+  const ItemStart start = words.start();
   ItemRange items{static_cast<i32>(blockIdx.x), static_cast<i32>(blockIdx.x) + 1};
   if (!start.exists()) {
-    if (may_start) Decode::prefetch(p, threadIdx.x);
+    if (may_start) prefetch_plan(p, threadIdx.x / 32, threadIdx.x % 32);
     items = words.items(p);
   }
   Decode::run(params, shared, items, words.first_item(p, items), start);

@@ -30,6 +30,9 @@ class PrefillConsumer90 {
   // Where registers are short.
   static constexpr bool kShortOfRegisters = Traits::kConsumers > 2;
   static constexpr bool kQuickSoftmax = Traits::kDimVo <= 192;
+  // Of a tile at an end of what a unit sees, blocks of so many tokens that no row sees are left out of the softmax.
+  static constexpr int kBlock = 32;
+  static constexpr bool kSkipsBlocks = !Traits::kFp8 && !Traits::kFeatures && kQuickSoftmax && kTokens % kBlock == 0;
   using ScoreProduct = ptx::Wgmma<kTokens, Operand, 0>;
   using ValueProduct = ptx::Wgmma<Traits::kDimVo, Operand, Traits::kFp8 ? 0 : 1>;  // V in FP8 is transposed before
   static constexpr u32 kGroupBarrier = 1;  // named barriers, one a group, of its own threads; 0 is __syncthreads
@@ -307,8 +310,35 @@ class PrefillConsumer90 {
 
   // The end of a step to a unit's first tile: the products were of the unit before it, so nothing is multiplied.
   __device__ __forceinline__ void finish_first_step(Rows &rows, const Place &place) {
+    if constexpr (!kSkipsBlocks) {
+      float carry[2];
+      finish_by_maxima<false>(rows, place, carry);
+    } else {
+      ptx::wgmma_wait<1>();
+      ptx::wgmma_pin(rows.scores);
+      release(at.k_empty(k_.slot));
+      weigh_first<kBlock>(rows, place, present().kv_end - place.tile * kTokens);
+      ptx::finish_first(rows.softmax.sum[0] + rows.softmax.sum[1]);
+      end_values(rows);
+    }
+  }
+
+  // The softmax of a unit's first tile, of which no row sees more than `seen` tokens: of kSeen of them, if those are enough.
+  template <int kSeen>
+  __device__ __forceinline__ void weigh_first(Rows &rows, const Place &place, i32 seen) const {
     float carry[2];
-    finish_by_maxima<false>(rows, place, carry);
+    if constexpr (kSeen == kTokens) {
+      adjust(rows, place);
+      rows.softmax.update(rows.scores, rows.queries.scales.score(p), carry);
+    } else if (seen <= kSeen) {
+      float(&scores)[kSeen / 2] = reinterpret_cast<float (&)[kSeen / 2]>(rows.scores);
+      mask_scores_sm90<kSeen, false>(p, present(), first_row(), scores, place.tile * kTokens, ptx::lane_anew());
+      rows.softmax.update(scores, rows.queries.scales.score(p), carry);
+#pragma unroll
+      for (int i = kSeen / 2; i < kScores; ++i) rows.scores[i] = 0.f;
+    } else {
+      weigh_first<kSeen + kBlock>(rows, place, seen);
+    }
   }
 
   // The end of a step to a tile that is not its unit's first.
@@ -320,9 +350,8 @@ class PrefillConsumer90 {
     } else {
       ptx::wgmma_wait<1>();
       ptx::wgmma_pin(rows.scores);
-      if (!kPlain) adjust(rows, place);
       float sums[2];
-      if (!rows.softmax.weigh_by_shift(rows.scores, rows.queries.scales.score(p), sums)) {
+      if (!weigh_later<kPlain>(rows, place, sums)) {
         ptx::wgmma_wait<0>();
         ptx::wgmma_pin(rows.out);
         if (rows.softmax.raise_by_weights(rows.scores, sums, carry)) {
@@ -336,6 +365,24 @@ class PrefillConsumer90 {
       release(at.k_empty(k_.slot));
       end_values(rows);
     }
+  }
+
+  // The softmax of a later tile by the shift there is, without its first half if no row sees any of that. False: its weights do not fit.
+  template <bool kPlain>
+  __device__ __forceinline__ bool weigh_later(Rows &rows, const Place &place, float (&sums)[2]) const {
+    const auto scale = rows.queries.scales.score(p);
+    if constexpr (!kPlain && kSkipsBlocks) {
+      constexpr i32 kHalf = kTokens / 2;
+      if (present().kv_begin - place.tile * kTokens >= kHalf) {
+        float(&scores)[kScores / 2] = reinterpret_cast<float (&)[kScores / 2]>(rows.scores[kScores / 2]);
+        mask_scores_sm90<kHalf, false>(p, present(), first_row(), scores, place.tile * kTokens + kHalf, ptx::lane_anew());
+#pragma unroll
+        for (int i = 0; i < kScores / 2; ++i) rows.scores[i] = 0.f;
+        return rows.softmax.weigh_by_shift(scores, scale, sums);
+      }
+    }
+    if (!kPlain) adjust(rows, place);
+    return rows.softmax.weigh_by_shift(rows.scores, scale, sums);
   }
 
   // The products of V are done; the next tile is the present one.

@@ -28,16 +28,19 @@ __device__ __forceinline__ void prefetch_entries(const Entry *entries, i32 count
   if (at < static_cast<u64>(max(count, 0)) * sizeof(Entry)) ptx::prefetch_l2(reinterpret_cast<const char *>(entries) + at);
 }
 
+// What is asked for when the first items are done.
+__device__ __forceinline__ void prefetch_merges(const AttentionParams &p, u32 lane) {
+  prefetch_entries(p.merges, p.max_merges, lane);
+  prefetch_entries(p.partials, p.max_partials, lane);
+}
+
 // A work item is found by a chain of reads: the CTA's range, the item, its tile, the page ids. At a launch's start each of them would be a read of
 // cold memory. So all are fetched at once, before anyone knows which are needed. Four warps share them out.
 __device__ __forceinline__ void prefetch_plan(const AttentionParams &p, u32 warp, u32 lane) {
   if (warp == 0) prefetch_entries(p.work, p.max_work_items, lane);
   if (warp == 1) prefetch_entries(p.tiles, p.max_tiles, lane);
   if (warp == 2) prefetch_entries(p.kv_indices, p.num_kv_indices, lane);
-  if (warp == 3) {
-    prefetch_entries(p.merges, p.max_merges, lane);
-    prefetch_entries(p.partials, p.max_partials, lane);
-  }
+  if (warp == 3) prefetch_merges(p, lane);
 }
 
 // A work item whose ranges have been cut to what exists. An item of an unknown tile has no rows and no heads.
@@ -143,7 +146,8 @@ class ItemStart {
   __device__ __forceinline__ i32 page_begin() const { return word(3); }
   __device__ __forceinline__ TileRows rows(const AttentionParams &p, i32 max_rows) const { return TileRows(p, word(0), word(1), 0, word(2), max_rows); }
   // The id of one of the pages from the item's first on.
-  __device__ __forceinline__ i32 page(i32 index) const { return word(4 + index % start_pages); }
+  static_assert((start_pages & (start_pages - 1)) == 0);
+  __device__ __forceinline__ i32 page(i32 index) const { return word(4 + (index & (start_pages - 1))); }
 
  private:
   __device__ __forceinline__ i32 word(i32 index) const { return __shfl_sync(0xffffffffu, words_, first_ + index); }
@@ -160,7 +164,11 @@ class CtaWords {
   static constexpr int kStart = sizeof(WorkItem) / 4;  // the first lane with a word of that
   static constexpr int kRange = kStart + sizeof(CtaStart) / 4;
   static constexpr int kHeader = kRange + 2;
-  // Words of PlanHeader.
+  // Words of WorkItem, CtaStart and PlanHeader.
+  static constexpr int kTile = 0;
+  static constexpr int kHead = 1;
+  static constexpr int kNumHeads = 2;
+  static constexpr int kStartTokens = 1;
   static constexpr int kNumWorkItems = 1;
   static constexpr int kNumCtas = 2;
   static_assert(sizeof(CtaStart) <= sizeof(PlanHeader) && sizeof(WorkItem) <= sizeof(PlanHeader) && kHeader + 2 <= 32);
@@ -175,6 +183,14 @@ class CtaWords {
     if (at >= kRange) word = p.cta_places.cta_begin + cta + at - kRange;
     if (at >= kHeader) word = at == kHeader ? kNumCtas : kNumWorkItems;
     words_ = ptx::load_now(reinterpret_cast<const i32 *>(p.header) + word);
+    // While it is on its way.
+    least_ = at == kRange ? cta : at > kRange ? cta + 1 : at == kNumHeads || at == kStart + kStartTokens ? 1 : 0;
+    more_ = 0xffffffffu;
+    if (at == kTile) more_ = static_cast<u32>(p.max_tiles - 1);
+    if (at == kHead) more_ = static_cast<u32>(p.num_kv_heads - 1);
+    if (at == kNumHeads || at == kRange || at == kRange + 1) more_ = 0;
+    if (at == kStart + kStartTokens || at >= kHeader) more_ = 0x7fffffffu - static_cast<u32>(least_);
+    may_start_ = p.cta_places.start_words != 0 && p.num_pages != 0 && p.max_tiles > 0 && static_cast<i32>(blockIdx.x) < min(p.num_ctas, p.max_work_items);
   }
 
   // All lanes ask.
@@ -196,21 +212,21 @@ class CtaWords {
     return item;
   }
 
-  // What it says more of that one, if it is the only one. All lanes ask.
-  __device__ __forceinline__ ItemStart start(const AttentionParams &p) const {
-    if (p.cta_places.start_words == 0) return ItemStart();
-    const i32 cta = static_cast<i32>(blockIdx.x);
-    // It counts only if the rest of the plan agrees: one that does nothing may have starts of another before it.
-    const bool is_in_plan = cta < min(min(word(kHeader), p.num_ctas), min(word(kHeader + 1), p.max_work_items));
-    const bool is_only_item = word(kRange) == cta && word(kRange + 1) == cta + 1;
-    const bool has_one_head = static_cast<u32>(word(0)) < static_cast<u32>(p.max_tiles) && static_cast<u32>(word(1)) < static_cast<u32>(p.num_kv_heads) && word(2) == 1;
-    return ItemStart(word(kStart + 1) != 0 && is_in_plan && is_only_item && has_one_head && p.num_pages != 0, words_, kStart);
+  // What it says more of that one, if it is the only one. All lanes ask. It counts only if the rest of the plan agrees: one that does nothing may have
+  // starts of another before it.
+  __device__ __forceinline__ ItemStart start() const {
+    const bool agrees = static_cast<u32>(words_ - least_) <= more_;
+    return may_start_ && __all_sync(0xffffffffu, agrees) ? ItemStart(true, words_, kStart) : ItemStart();
   }
 
  private:
   __device__ __forceinline__ i32 word(int lane) const { return __shfl_sync(0xffffffffu, words_, lane); }
 
   i32 words_;
+  // With a start, this lane's word lies between these: there is such a tile, head, CTA and item, and the item is the CTA's only one and has one head.
+  i32 least_;
+  u32 more_;
+  bool may_start_;
 };
 
 // Where the rows of (item, head) go.

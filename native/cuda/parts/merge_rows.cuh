@@ -114,21 +114,22 @@ struct MergeRow {
     }
   }
 
-  // Adds those outputs and their weights, which `held` has in the lanes from `begin` on; 0 past the last partial. kAll: all of them are partials.
-  template <bool kAll>
+  // Adds those outputs and their weights, which `held` has in the lanes from `begin` on; `count` of them are partials, the weights of others 0.
   static __device__ __forceinline__ void weigh(const float4 (&value)[kGroup][kSteps], float held, i32 begin, i32 count, float &sum, float4 (&total)[kSteps]) {
 #pragma unroll
     for (int u = 0; u < kGroup; ++u) {
       const float weight = __shfl_sync(0xffffffffu, held, begin + u);
       sum += weight;
       // 0 times infinity would be NaN.
-      const bool counts = kSkipsUnseen ? weight != 0.f : kAll || u < count;
+      const bool counts = kSkipsUnseen ? weight != 0.f : u < count;
 #pragma unroll
       for (int s = 0; s < kSteps; ++s) {
-        total[s].x = fmaf(weight, counts ? value[u][s].x : 0.f, total[s].x);
-        total[s].y = fmaf(weight, counts ? value[u][s].y : 0.f, total[s].y);
-        total[s].z = fmaf(weight, counts ? value[u][s].z : 0.f, total[s].z);
-        total[s].w = fmaf(weight, counts ? value[u][s].w : 0.f, total[s].w);
+        if (counts) {
+          total[s].x = fmaf(weight, value[u][s].x, total[s].x);
+          total[s].y = fmaf(weight, value[u][s].y, total[s].y);
+          total[s].z = fmaf(weight, value[u][s].z, total[s].z);
+          total[s].w = fmaf(weight, value[u][s].w, total[s].w);
+        }
       }
     }
   }
@@ -162,24 +163,14 @@ struct MergeRow {
     }
 #pragma unroll 1
     for (i32 begin = 0;;) {
-      if (kSkipsUnseen || begin + kGroups * kGroup <= count) {
-        weigh_groups<true>(value, weights, begin, count, sum, total);
-      } else {
-        weigh_groups<false>(value, weights, begin, count, sum, total);
+#pragma unroll
+      for (int g = 0; g < kGroups; ++g) {
+        const i32 at = begin + g * kGroup;
+        weigh(value[g], at < 32 ? weights[0] : weights[1], at % 32, count - at, sum, total);
       }
       begin += kGroups * kGroup;
       if (kGroups == 1 || begin >= count) break;
       load_groups(value, rows, begin);
-    }
-  }
-
-  template <bool kAll, int kGroups>
-  static __device__ __forceinline__ void weigh_groups(const float4 (&value)[kGroups][kGroup][kSteps], const float (&weights)[kHeld], i32 begin, i32 count, float &sum,
-                                                      float4 (&total)[kSteps]) {
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
-      const i32 at = begin + g * kGroup;
-      weigh<kAll>(value[g], at < 32 ? weights[0] : weights[1], at % 32, count - at, sum, total);
     }
   }
 
