@@ -51,14 +51,17 @@ export function round(value: number, digits = 4): number {
   return Number(value.toPrecision(digits));
 }
 
+/** Less of it is better. */
+const isTime = (unit: string): boolean => unit === "us" || unit === "ms";
+
 /** Prints rows as a table. */
 export function printRows(rows: readonly ResultRow[]): void {
   for (const { case: name, metric, unit, ours, peers, roofline } of rows) {
     const share = roofline === null
       ? ""
-      : `  ${(100 * (unit === "us" ? roofline / ours : ours / roofline)).toFixed(1)} % of ${round(roofline)}`;
+      : `  ${(100 * (isTime(unit) ? roofline / ours : ours / roofline)).toFixed(1)} % of ${round(roofline)}`;
     const others = Object.entries(peers).map(([peer, value]) =>
-      `  ${peer} ${round(value)} (x${(unit === "us" ? value / ours : ours / value).toFixed(2)})`
+      `  ${peer} ${round(value)} (x${(isTime(unit) ? value / ours : ours / value).toFixed(2)})`
     );
     console.log(`${name.padEnd(84)} ${metric} ${String(round(ours)).padStart(8)} ${unit}${share}${others.join("")}`);
   }
