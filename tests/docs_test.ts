@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { madePages } from "../scripts/pages/pages.ts";
-import type { ResultRow } from "../scripts/pages/result_file.ts";
+import type { ResultRow } from "../bench/support/results.ts";
 import { fillTables } from "../scripts/pages/tables.ts";
 import { TemporaryFolder } from "./support/package_copy.ts";
 import { readText, ROOT } from "./support/paths.ts";

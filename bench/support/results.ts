@@ -51,8 +51,10 @@ export function round(value: number, digits = 4): number {
   return Number(value.toPrecision(digits));
 }
 
-/** Less of it is better. */
-const isTime = (unit: string): boolean => unit === "us" || unit === "ms";
+/** Is a smaller figure the better one? */
+export function isTime(unit: string): boolean {
+  return unit === "us" || unit === "ms" || unit === "s";
+}
 
 /** Prints rows as a table. */
 export function printRows(rows: readonly ResultRow[]): void {

@@ -1,5 +1,6 @@
 /** A result file as a picture: one group of bars for each row, ours first, with a mark at what the device could do at most. */
-import { figure, type ResultFile, type ResultRow } from "./result_file.ts";
+import type { ResultRow } from "../../bench/support/results.ts";
+import { figure, type ResultFile } from "./result_file.ts";
 
 const LABEL_WIDTH = 300;
 const BARS_WIDTH = 520;

@@ -1,7 +1,8 @@
 /** The pages and pictures of the documentation that are made from result files. Reads the repository, writes nothing. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { bars } from "./bars.ts";
-import type { ResultFile, ResultRow } from "./result_file.ts";
+import type { ResultRow } from "../../bench/support/results.ts";
+import type { ResultFile } from "./result_file.ts";
 import { fillTables } from "./tables.ts";
 
 const CHARTS = [

@@ -5,7 +5,8 @@
  *   <!-- results h100/prefill only b=1 page=16 -->    the rows that have these words, in what they are of or in what was measured
  *   <!-- end of results -->
  */
-import { figure, isTime, type ResultFile, type ResultRow } from "./result_file.ts";
+import { isTime, type ResultRow } from "../../bench/support/results.ts";
+import { figure, type ResultFile } from "./result_file.ts";
 
 /** `fmt.lineWidth` of deno.json. */
 const LINE_WIDTH = 120;
